@@ -1,0 +1,104 @@
+"""Files that are written whole or not at all, and checksums."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import OutputError, SAMLandmarkError
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EFBIG: "the file is larger than this disk or user is allowed; choose another folder",
+    errno.EACCES: "no permission to write there; choose a folder that you may write to",
+    errno.EPERM: "no permission to write there; choose a folder that you may write to",
+    errno.EROFS: "the disk is read-only; choose a folder that you may write to",
+    errno.ENOENT: "the folder does not exist; create it first",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
+    errno.EEXIST: "a file of this name is in the way; remove it or choose another folder",
+    errno.EISDIR: "a folder of this name is in the way; remove it or choose another name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def write_atomically(path: str | os.PathLike, data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) to `path`, so that the file is whole or not there.
+
+    Raises OutputError where the file can't be written; a file that was there before then stays as it was.
+    """
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path` to write to; it is renamed to `path` when the block ends well.
+
+    The temporary name ends like `path`, so that writers which look at the extension do the same thing. It is
+    removed when the block fails. An OSError (no permission, disk full, …) becomes an OutputError.
+    """
+    path = Path(path)
+    # A short name, because `path.name` may already be as long as the file system allows.
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(_write_failure(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def create_folder(path: str | os.PathLike) -> Path:
+    """Create the folder `path` and its parents where needed, and return it; OutputError where that fails."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(_write_failure(folder, error)) from error
+    return folder
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """SHA-256, in hexadecimal, of a file, or of the names and contents of all files in a folder.
+
+    Raises SAMLandmarkError where something there can't be read.
+    """
+    path = Path(path)
+    try:
+        return _sha256_of_folder(path) if path.is_dir() else _sha256_of_file(path)
+    except OSError as error:
+        raise SAMLandmarkError(f"{path} can't be read: {error.strerror}; check the path and the permissions.") from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_failure(path: Path, error: OSError) -> str:
+    remedy = _REMEDIES.get(error.errno, f"{error.strerror or error}; choose another folder")
+    return f"{path} can't be written: {remedy}."
+
+
+def _sha256_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sha256_of_folder(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(item for item in folder.rglob("*") if item.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{_sha256_of_file(file)}\n".encode())
+    return digest.hexdigest()

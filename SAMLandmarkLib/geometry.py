@@ -1,0 +1,109 @@
+"""Frames, affine maps and the canonical grid.
+
+Everything in this library is in **LPS millimetres**: x grows towards the patient's Left, y towards Posterior,
+z towards Superior, as in DICOM and ITK. 3D Slicer and NIfTI files count in RAS (Right, Anterior, Superior).
+Names carry the frame (`points_lps`), affine maps are named `source_to_target` (`ijk_to_lps`).
+
+An index is `(i, j, k)` = (column, row, slice) and may be fractional; whole numbers are voxel centres, so a volume
+reaches from -0.5 to size - 0.5 along each axis. Arrays are `[k, j, i]`, that is `[z, y, x]`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+LPS_FROM_RAS.setflags(write=False)
+
+# A grid may lose this fraction of its last voxel, so that rounding errors never add a whole voxel.
+_SLACK_VOXELS = 1e-3
+
+
+def swap_lps_ras(points: np.ndarray) -> np.ndarray:
+    """Turn points `(..., 3)` mm from LPS into RAS, or from RAS into LPS: the same flip.
+
+    >>> swap_lps_ras(np.array([1.0, 2.0, 3.0])).tolist()
+    [-1.0, -2.0, 3.0]
+    """
+    return np.asarray(points, dtype=float) * (-1.0, -1.0, 1.0)
+
+
+def transform_points(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Map points `(..., 3)` through a 4x4 affine; float64 `(..., 3)`, NaN stays NaN.
+
+    >>> transform_points(LPS_FROM_RAS, [[1.0, 2.0, 3.0]]).tolist()
+    [[-1.0, -2.0, 3.0]]
+    """
+    affine = np.asarray(affine, dtype=float)
+    return np.asarray(points, dtype=float) @ affine[:3, :3].T + affine[:3, 3]
+
+
+def affine_from_parts(origin: np.ndarray, spacing: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """The 4x4 index-to-world map of an image as ITK describes it.
+
+    `origin (3,)` mm is the centre of voxel (0, 0, 0), `spacing (3,)` mm, and the columns of `direction`
+    (3x3, or its 9 numbers row by row) are the directions of the i, j and k axes.
+
+    >>> affine_from_parts((5, 6, 7), (1, 2, 3), np.eye(3))[2].tolist()
+    [0.0, 0.0, 3.0, 7.0]
+    """
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(np.asarray(direction, dtype=float), (3, 3)) * np.asarray(spacing, dtype=float)
+    affine[:3, 3] = origin
+    return affine
+
+
+def spacing_of(affine: np.ndarray) -> np.ndarray:
+    """Length in mm of one index step along each axis of a 4x4 map, `(3,)`."""
+    return np.linalg.norm(np.asarray(affine, dtype=float)[:3, :3], axis=0)
+
+
+def voxel_edge_bounds(ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner, `(3,)` LPS mm each, of the axis-aligned box around a volume's outermost voxel edges."""
+    ends = [(-0.5, size - 0.5) for size in size_ijk]
+    corners = transform_points(ijk_to_lps, np.array(list(itertools.product(*ends))))
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class CanonicalGrid:
+    """An isotropic voxel grid whose i, j, k axes run along L, P, S.
+
+    `origin_lps (3,)` mm is the centre of voxel (0, 0, 0).
+
+    >>> grid = CanonicalGrid(np.array([10.0, 20.0, 30.0]), 2.0, (4, 5, 6))
+    >>> grid.lps_from_index([1, 0, 0]).tolist(), grid.shape_kji
+    ([12.0, 20.0, 30.0], (6, 5, 4))
+    """
+
+    origin_lps: np.ndarray
+    spacing_mm: float
+    size_ijk: tuple[int, int, int]
+
+    @classmethod
+    def covering(cls, ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int], spacing_mm: float) -> CanonicalGrid:
+        """The grid of `spacing_mm` that covers a volume's voxel-edge bounding box from its lower corner on."""
+        lower, upper = voxel_edge_bounds(ijk_to_lps, size_ijk)
+        counts = np.maximum(1, np.ceil((upper - lower) / spacing_mm - _SLACK_VOXELS)).astype(int)
+        return cls(lower + spacing_mm / 2, float(spacing_mm), tuple(counts.tolist()))
+
+    @property
+    def shape_kji(self) -> tuple[int, int, int]:
+        """Shape of an array on this grid, `[z, y, x]`."""
+        return self.size_ijk[::-1]
+
+    @property
+    def ijk_to_lps(self) -> np.ndarray:
+        """The 4x4 map from index to LPS mm."""
+        return affine_from_parts(self.origin_lps, (self.spacing_mm,) * 3, np.eye(3))
+
+    def index_from_lps(self, points_lps: np.ndarray) -> np.ndarray:
+        """Fractional index (i, j, k) of points `(..., 3)` in LPS mm."""
+        return (np.asarray(points_lps, dtype=float) - self.origin_lps) / self.spacing_mm
+
+    def lps_from_index(self, index_ijk: np.ndarray) -> np.ndarray:
+        """LPS mm of fractional indices (i, j, k), `(..., 3)`."""
+        return np.asarray(index_ijk, dtype=float) * self.spacing_mm + self.origin_lps

@@ -1,0 +1,139 @@
+"""From a native CT grid to the canonical one, by one mechanism.
+
+Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the coarser of
+the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S (in any order and
+sense) that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the same way along their
+own axes, and one trilinear resampling then turns them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .geometry import CanonicalGrid, affine_from_parts, spacing_of
+
+MINIMUM_HU, MAXIMUM_HU = -1024.0, 3071.0
+
+# Axes count as running along L, P, S when no voxel moves further than this by saying so.
+_ALIGNED_TOLERANCE_MM = 0.01
+# Two triangles of 1/sqrt(2) of the width blur as much as one of the full width, so that a turned volume looks as
+# sharp as one that isn't.
+_TURNED_REDUCTION = 2**-0.5
+_SLAB_BYTES = 1 << 24
+_BAND_ROWS = 32
+
+
+@dataclass(frozen=True)
+class _AxisSampling:
+    """Where the samples of one output axis lie on one native axis, in fractional voxels of that axis."""
+
+    first: float
+    step: float
+    count: int
+
+
+def resample_to_grid(array: np.ndarray, ijk_to_lps: np.ndarray, grid: CanonicalGrid) -> np.ndarray:
+    """Resample HU values onto the canonical grid.
+
+    `array [z, y, x]` (any real type) with its `ijk_to_lps` (4x4) -> float32 `grid.shape_kji`, clipped to
+    [-1024, 3071] HU, and -1024 outside the voxels of `array`.
+    """
+    axes = _aligned_axes(ijk_to_lps, array.shape[::-1])
+    if axes is None:
+        return _resample_turned(array, ijk_to_lps, grid)
+    samplings = [_along_lps(ijk_to_lps, native, lps, grid) for native, lps in enumerate(axes)]
+    result = _resample_separably(array, samplings)
+    # Array axes are (k, j, i) of the native grid; they become (S, P, L).
+    order = [2 - axes.index(lps) for lps in (2, 1, 0)]
+    return np.ascontiguousarray(result.transpose(order))
+
+
+def _aligned_axes(ijk_to_lps: np.ndarray, size_ijk: tuple[int, ...]) -> list[int] | None:
+    """The LPS axis that each native axis runs along, or None for an oblique or sheared volume."""
+    steps = np.abs(ijk_to_lps[:3, :3])
+    axes = steps.argmax(axis=0)
+    drift = steps * size_ijk
+    drift[axes, range(3)] = 0
+    aligned = sorted(axes) == [0, 1, 2] and drift.max() <= _ALIGNED_TOLERANCE_MM
+    return axes.tolist() if aligned else None
+
+
+def _along_lps(ijk_to_lps: np.ndarray, native: int, lps: int, grid: CanonicalGrid) -> _AxisSampling:
+    step_mm = ijk_to_lps[lps, native]
+    first = (grid.origin_lps[lps] - ijk_to_lps[lps, 3]) / step_mm
+    return _AxisSampling(first, grid.spacing_mm / step_mm, grid.size_ijk[lps])
+
+
+def _resample_turned(array: np.ndarray, ijk_to_lps: np.ndarray, grid: CanonicalGrid) -> np.ndarray:
+    import SimpleITK as sitk
+
+    samplings = [
+        _reduced(size, spacing, grid.spacing_mm * _TURNED_REDUCTION)
+        for size, spacing in zip(array.shape[::-1], spacing_of(ijk_to_lps))
+    ]
+    reduced = sitk.GetImageFromArray(_resample_separably(array, samplings))
+    native_from_reduced = affine_from_parts([s.first for s in samplings], [s.step for s in samplings], np.eye(3))
+    reduced_from_grid = np.linalg.inv(ijk_to_lps @ native_from_reduced) @ grid.ijk_to_lps
+    transform = sitk.AffineTransform(reduced_from_grid[:3, :3].ravel().tolist(), reduced_from_grid[:3, 3].tolist())
+    resampled = sitk.Resample(
+        reduced, grid.size_ijk, transform, sitk.sitkLinear, (0.0,) * 3, (1.0,) * 3, np.eye(3).ravel().tolist(), MINIMUM_HU
+    )
+    return sitk.GetArrayFromImage(resampled)
+
+
+def _reduced(size: int, spacing_mm: float, wanted_mm: float) -> _AxisSampling:
+    """An axis of about the wanted spacing that shares its outer edges with the native axis; never a finer one."""
+    count = min(size, max(1, round(size * spacing_mm / wanted_mm)))
+    step = size / count
+    return _AxisSampling(step / 2 - 0.5, step, count)
+
+
+def _resample_separably(array: np.ndarray, samplings: list[_AxisSampling]) -> np.ndarray:
+    """Resample `[k, j, i]` along each axis (samplings in the order i, j, k); the float copy exists only slab by slab."""
+    weights_i, weights_j, weights_k = (
+        _weights(sampling, size) for sampling, size in zip(samplings, array.shape[::-1])
+    )
+    slices, rows, columns = array.shape
+    stack = np.empty((slices, len(weights_j), len(weights_i)), dtype=np.float32)
+    thickness = max(1, _SLAB_BYTES // (4 * rows * columns))
+    for start in range(0, slices, thickness):
+        part = slice(start, start + thickness)
+        slab = np.clip(array[part], MINIMUM_HU, MAXIMUM_HU, dtype=np.float32, casting="unsafe")
+        stack[part] = np.matmul(_apply_to_rows(weights_j, slab), weights_i.T)
+    result = _apply_to_rows(weights_k, stack.reshape(slices, -1)).reshape(-1, *stack.shape[1:])
+    _blank_outside(result, samplings, array.shape)
+    return result
+
+
+def _apply_to_rows(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`weights @ values`, band by band: in each band of output rows only a short run of columns isn't zero."""
+    result = np.empty((*values.shape[:-2], len(weights), values.shape[-1]), dtype=np.float32)
+    for start in range(0, len(weights), _BAND_ROWS):
+        band = weights[start : start + _BAND_ROWS]
+        used = np.flatnonzero(band.any(axis=0))
+        run = slice(used[0], used[-1] + 1)
+        np.matmul(band[:, run], values[..., run, :], out=result[..., start : start + len(band), :])
+    return result
+
+
+def _weights(sampling: _AxisSampling, size: int) -> np.ndarray:
+    """The interpolation matrix `[count, size]`; beyond its ends an axis goes on with its last voxel."""
+    half_width = max(1.0, abs(sampling.step))
+    centres = sampling.first + sampling.step * np.arange(sampling.count)
+    margin = int(np.ceil(half_width)) + 1
+    voxels = np.arange(-margin, size + margin)
+    triangle = np.maximum(0.0, 1.0 - np.abs(np.clip(centres, -0.5, size - 0.5)[:, None] - voxels) / half_width)
+    triangle /= triangle.sum(axis=1, keepdims=True)
+    weights = triangle[:, margin : margin + size].copy()
+    weights[:, 0] += triangle[:, :margin].sum(axis=1)
+    weights[:, -1] += triangle[:, margin + size :].sum(axis=1)
+    return weights.astype(np.float32)
+
+
+def _blank_outside(result: np.ndarray, samplings: list[_AxisSampling], shape_kji: tuple[int, ...]) -> None:
+    for axis, (sampling, size) in enumerate(zip(reversed(samplings), shape_kji)):
+        centres = sampling.first + sampling.step * np.arange(sampling.count)
+        outside = np.abs(centres - (size - 1) / 2) > size / 2 + 1e-3
+        np.moveaxis(result, axis, 0)[outside] = MINIMUM_HU

@@ -1,0 +1,101 @@
+"""What an array and its map must be to count as a CT volume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import VolumeError
+from .geometry import spacing_of
+
+_FEWEST_SLICES = 4
+# Smallest volume of a voxel relative to a box with the same edges; below, the axes lie in one plane.
+_FLATTEST_VOXEL = 1e-3
+_INT16 = np.iinfo(np.int16)
+_BLOCK_VOXELS = 1 << 24
+
+
+def checked_array(array: np.ndarray, name: str) -> np.ndarray:
+    """`array [z, y, x]` as int16 where that holds its values, else as float32; VolumeError names the volume `name`."""
+    array = np.asarray(array)
+    _check_shape(array.shape, name)
+    if array.dtype.kind not in "iuf":
+        raise VolumeError(f"{name}: voxels of type {array.dtype} aren't CT values; give integers or real numbers.")
+    if array.dtype.kind == "f":
+        _check_finite(array, name)
+        return array.astype(np.float32, copy=False)
+    fits = np.can_cast(array.dtype, np.int16) or (array.min() >= _INT16.min and array.max() <= _INT16.max)
+    return array.astype(np.int16 if fits else np.float32, copy=False)
+
+
+def checked_affine(ijk_to_lps: np.ndarray, name: str) -> np.ndarray:
+    """`ijk_to_lps` as a float64 4x4 map that can be inverted; VolumeError names the volume `name`."""
+    affine = np.array(ijk_to_lps, dtype=float)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.allclose(affine[3], (0, 0, 0, 1)):
+        raise VolumeError(f"{name}: its map from voxels to mm isn't a finite 4x4 affine, but {affine.tolist()}.")
+    spacing = spacing_of(affine)
+    if (spacing == 0).any():
+        raise VolumeError(
+            f"{name}: its voxel spacing is {_numbers(spacing)} mm, and a spacing of zero has no size in the "
+            "patient; correct the header or convert the scan again."
+        )
+    if abs(np.linalg.det(affine[:3, :3] / spacing)) < _FLATTEST_VOXEL:
+        raise VolumeError(
+            f"{name}: its axes lie in one plane (direction {(affine[:3, :3] / spacing).round(4).tolist()}); "
+            "correct the header or convert the scan again."
+        )
+    return affine
+
+
+def ct_warnings(array: np.ndarray) -> tuple[str, ...]:
+    """Why the values of `array` can't be, or may not be, Hounsfield units; empty where they look like CT."""
+    low, high = float(array.min()), float(array.max())
+    seen = f"its values run from {low:g} to {high:g}"
+    advice = "landmarks will be unreliable unless this is CT in Hounsfield units"
+    if low == high:
+        return (f"every voxel is {low:g}, so there is nothing to find in it.",)
+    if low >= 0 and high <= 1:
+        return (f"{seen}, as in a normalised image; {advice}.",)
+    if low >= 0 and high <= 255:
+        return (f"{seen}, as in an 8-bit picture or a segmentation; {advice}.",)
+    if low >= 0:
+        return (f"{seen}, none negative, as in MR or in CT without its rescale intercept; {advice}.",)
+    if high < 100:
+        return (f"{seen}, with no bone or contrast medium above 100; {advice}.",)
+    if low >= -200:
+        return (f"{seen}, with no air below -200; {advice}.",)
+    return ()
+
+
+def _check_shape(shape: tuple[int, ...], name: str) -> None:
+    if len(shape) != 3:
+        raise VolumeError(
+            f"{name}: it has {len(shape)} dimensions of {_sizes(shape[::-1])} voxels; give one 3-D volume."
+        )
+    if min(shape) < _FEWEST_SLICES:
+        raise VolumeError(
+            f"{name}: {_sizes(shape[::-1])} voxels are too few; at least {_FEWEST_SLICES} slices in every direction "
+            "are needed."
+        )
+
+
+def _check_finite(array: np.ndarray, name: str) -> None:
+    # In blocks, because a mask of the whole array costs memory, and a sum may overflow.
+    flat = array.reshape(-1)
+    blocks = range(0, flat.size, _BLOCK_VOXELS)
+    bad = [start + np.flatnonzero(~np.isfinite(flat[start : start + _BLOCK_VOXELS])) for start in blocks]
+    count = sum(len(block) for block in bad)
+    if count:
+        first = next(block[0] for block in bad if len(block))
+        index = tuple(int(part) for part in np.unravel_index(first, array.shape)[::-1])
+        raise VolumeError(
+            f"{name}: {count} voxels are NaN or infinite, the first at index (i, j, k) = {index}; "
+            "replace them, for example by -1024, and save the volume again."
+        )
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in sizes)
+
+
+def _numbers(values: np.ndarray) -> str:
+    return " x ".join(f"{value:g}" for value in values)
