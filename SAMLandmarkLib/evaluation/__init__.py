@@ -1,0 +1,1 @@
+"""Evaluation: test sets with known answers, error and confidence metrics, tables."""
