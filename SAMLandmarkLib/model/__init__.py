@@ -1,0 +1,1 @@
+"""The embedding network, its TorchScript bundle and the choice of device."""

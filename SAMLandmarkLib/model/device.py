@@ -1,0 +1,39 @@
+"""Choice of the computing device and of the number format on it."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import UsageError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn "auto", "cpu", "cuda", "cuda:N" or "mps" into a device; "auto" takes CUDA where there is one, else the CPU.
+
+    Raises UsageError where the name is unknown or the device is not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"Unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps.") from error
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in available:
+        raise UsageError(f"Unsupported device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
+    if not available[device.type]:
+        raise UsageError(f"Device '{name}' is not available on this machine; use --device auto or --device cpu.")
+    return device
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it faster than float32, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return torch.bfloat16
+    return torch.float32

@@ -1,0 +1,1 @@
+"""Self-supervised training of the embedding network from unlabelled CT volumes."""

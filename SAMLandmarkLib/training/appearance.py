@@ -1,0 +1,54 @@
+"""Random changes of how a CT patch looks: noise, sharpness, slice thickness, contrast phase, field of view."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..model.network import AIR_HU
+
+SOFT_TISSUE_FROM_HU = -150.0
+
+
+def vary_appearance(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    """Apply each change to a patch `[D,H,W]` with its own probability; the geometry stays as it is."""
+    for probability, change in ((0.5, _contrast), (0.3, _blur), (0.3, _thick_slices), (0.5, _noise), (0.25, _crop)):
+        if rng.random() < probability:
+            hu = change(hu, rng)
+    return hu
+
+
+def _contrast(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    """Stretch what is brighter than fat, as contrast agent and tube voltage do, and shift the whole scale a little."""
+    stretched = torch.where(hu > 20.0, 20.0 + (hu - 20.0) * rng.uniform(0.5, 1.7), hu)
+    return torch.where(hu > SOFT_TISSUE_FROM_HU, stretched + rng.uniform(-25, 25), hu)
+
+
+def _blur(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    smooth = functional.avg_pool3d(hu[None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
+    return torch.lerp(hu, smooth, rng.uniform(0.3, 1.0))
+
+
+def _thick_slices(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    """Average along z to two or three voxels and interpolate back, with a random phase."""
+    thickness = int(rng.integers(2, 4))
+    thick = functional.avg_pool3d(hu[None, None], (thickness, 1, 1), ceil_mode=True, count_include_pad=False)
+    return functional.interpolate(thick, size=hu.shape, mode="trilinear", align_corners=False)[0, 0]
+
+
+def _noise(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    generator = torch.Generator(hu.device).manual_seed(int(rng.integers(2**31)))
+    noise = torch.randn(hu.shape, generator=generator, device=hu.device)
+    return hu + noise * rng.uniform(0, 45)
+
+
+def _crop(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    """Cut the field of view off on one side by up to a third of the patch."""
+    axis = int(rng.integers(3))
+    size = hu.shape[axis]
+    cut = int(rng.integers(1, max(2, size // 3)))
+    hu = hu.clone()
+    hu.narrow(axis, 0 if rng.random() < 0.5 else size - cut, cut).fill_(AIR_HU)
+    return hu

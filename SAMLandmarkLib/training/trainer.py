@@ -1,0 +1,143 @@
+"""The training loop: steps, learning rate, moving average, checkpoints, log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..errors import ModelError
+from ..files import atomic_path
+from ..model.network import SamNetwork
+from .config import TrainingConfig
+from .pairs import draw_pair
+from .pool import VolumePool
+from .step import branch_outcome
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_NAME = "checkpoint.pt"
+LOG_NAME = "log.jsonl"
+CHECKPOINT_SECONDS = 240.0
+LOG_STEPS = 50
+
+
+class Trainer:
+    """Trains a SamNetwork on a VolumePool and survives being cut off.
+
+    Every step draws its random numbers from (seed, step), so a resumed run sees the same pairs as an undisturbed one;
+    with `steps` given the learning rate depends on the step alone and the resumed run ends in the same state.
+    """
+
+    def __init__(self, pool: VolumePool, config: TrainingConfig, output: str | Path, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.pool, self.config, self.device = pool, config, device
+        self.output = Path(output)
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.network = SamNetwork().to(device, memory_format=torch.channels_last_3d)
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.step = 0
+        self.elapsed = 0.0
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.output / CHECKPOINT_NAME
+
+    def resume(self) -> None:
+        """Go on from the checkpoint in the output folder; ModelError where there is none or it does not fit."""
+        try:
+            state = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise ModelError(f"{self.checkpoint_path}: cannot resume from it ({error}); train without --resume.") from error
+        self.step, self.elapsed = state["step"], state["elapsed"]
+
+    def save(self) -> None:
+        """Write the checkpoint atomically."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+        }
+        with atomic_path(self.checkpoint_path) as temporary:
+            torch.save(state, temporary)
+
+    def run(self, minutes: float | None = None, steps: int | None = None, report: Callable[[dict], None] | None = None) -> None:
+        """Train until `minutes` of training time or `steps` steps are reached, both counted over resumed runs."""
+        started, before, saved = time.monotonic(), self.elapsed, time.monotonic()
+        window: list[dict[str, float]] = []
+        self.network.train()
+        while (progress := _progress(self.step, self.elapsed, minutes, steps)) < 1.0:
+            window.append(self._train_step(progress))
+            self.elapsed = before + time.monotonic() - started
+            if self.step % LOG_STEPS == 0:
+                self._log(window, progress, report)
+                window = []
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def averaged_network(self) -> SamNetwork:
+        """The moving average of the weights, ready for inference."""
+        return self.average.module.eval()
+
+    def _train_step(self, progress: float) -> dict[str, float]:
+        config = self.config
+        rng = np.random.default_rng([config.seed, self.step])
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
+        rate = _learning_rate(config, self.step, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        numbers = {"learning_rate": rate}
+        branches = (("fine", self.network.fine_branch, config.fine), ("coarse", self.network.coarse_branch, config.coarse))
+        for name, network, branch in branches:
+            pairs = [draw_pair(self.pool, branch, config, rng) for _ in range(config.pairs_per_step)]
+            outcome = branch_outcome(network, pairs, branch, config, generator)
+            outcome.loss.backward()
+            # each branch clips on its own: a spike of one must not stop the other
+            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            numbers |= {f"{name}_loss": outcome.loss.item(), f"{name}_accuracy": outcome.accuracy.item()}
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return numbers
+
+    def _log(self, window: list[dict[str, float]], progress: float, report: Callable[[dict], None] | None) -> None:
+        means = {name: float(np.mean([numbers[name] for numbers in window])) for name in window[0]}
+        row = {"step": self.step, "minutes": round(self.elapsed / 60, 2), "progress": round(progress, 4)} | means
+        with (self.output / LOG_NAME).open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+        if report is not None:
+            report(row)
+
+
+def _progress(step: int, elapsed: float, minutes: float | None, steps: int | None) -> float:
+    shares = [0.0]
+    if minutes is not None:
+        shares.append(elapsed / 60 / minutes)
+    if steps is not None:
+        shares.append(step / steps)
+    return max(shares)
+
+
+def _learning_rate(config: TrainingConfig, step: int, progress: float) -> float:
+    """Linear warm-up, then cosine down to one hundredth."""
+    warm = min(1.0, (step + 1) / config.warmup_steps)
+    return config.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
