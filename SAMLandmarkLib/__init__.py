@@ -1,4 +1,4 @@
-"""SAMLandmark: anatomical landmarks carried from one CT to others by self-supervised anatomical embeddings."""
+"""SAMLandmark: landmarks carried from one CT to others by self-supervised anatomical embeddings."""
 
 from __future__ import annotations
 

@@ -76,7 +76,9 @@ def sha256_of(path: str | os.PathLike) -> str:
     try:
         return _sha256_of_folder(path) if path.is_dir() else _sha256_of_file(path)
     except OSError as error:
-        raise SAMLandmarkError(f"{path} can't be read: {error.strerror}; check the path and the permissions.") from error
+        raise SAMLandmarkError(
+            f"{path} can't be read: {error.strerror}; check the path and the permissions."
+        ) from error
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -4,8 +4,8 @@ Everything in this library is in **LPS millimetres**: x grows towards the patien
 z towards Superior, as in DICOM and ITK. 3D Slicer and NIfTI files count in RAS (Right, Anterior, Superior).
 Names carry the frame (`points_lps`), affine maps are named `source_to_target` (`ijk_to_lps`).
 
-An index is `(i, j, k)` = (column, row, slice) and may be fractional; whole numbers are voxel centres, so a volume
-reaches from -0.5 to size - 0.5 along each axis. Arrays are `[k, j, i]`, that is `[z, y, x]`.
+An index is `(i, j, k)` = (column, row, slice) and may be fractional; whole numbers are voxel centres, so a
+volume reaches from -0.5 to size - 0.5 along each axis. Arrays are `[k, j, i]`, that is `[z, y, x]`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def spacing_of(affine: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.asarray(affine, dtype=float)[:3, :3], axis=0)
 
 
-def voxel_edge_bounds(ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper corner, `(3,)` LPS mm each, of the axis-aligned box around a volume's outermost voxel edges."""
+def voxel_edge_bounds(
+    ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper corner, `(3,)` LPS mm each, of the L-P-S box around a volume's outermost voxel edges."""
     ends = [(-0.5, size - 0.5) for size in size_ijk]
     corners = transform_points(ijk_to_lps, np.array(list(itertools.product(*ends))))
     return corners.min(axis=0), corners.max(axis=0)
@@ -84,8 +86,10 @@ class CanonicalGrid:
     size_ijk: tuple[int, int, int]
 
     @classmethod
-    def covering(cls, ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int], spacing_mm: float) -> CanonicalGrid:
-        """The grid of `spacing_mm` that covers a volume's voxel-edge bounding box from its lower corner on."""
+    def covering(
+        cls, ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int], spacing_mm: float
+    ) -> CanonicalGrid:
+        """The grid of `spacing_mm` that covers the box of `voxel_edge_bounds` from its lower corner on."""
         lower, upper = voxel_edge_bounds(ijk_to_lps, size_ijk)
         counts = np.maximum(1, np.ceil((upper - lower) / spacing_mm - _SLACK_VOXELS)).astype(int)
         return cls(lower + spacing_mm / 2, float(spacing_mm), tuple(counts.tolist()))

@@ -16,7 +16,7 @@ from .errors import LandmarkError
 
 @dataclass(frozen=True, eq=False)
 class Landmark:
-    """A labelled point: `position_lps (3,)` in LPS mm, or None where it has no position (undefined or missing).
+    """A labelled point: `position_lps (3,)` in LPS mm, or None where it has none (undefined or missing).
 
     >>> Landmark("carina", [-1.5, 15.5, -115.0]).position_lps.tolist()
     [-1.5, 15.5, -115.0]
@@ -51,8 +51,9 @@ class LandmarkSet(Sequence):
     def read(cls, path: str | os.PathLike, csv_frame: Literal["LPS", "RAS"] | None = None) -> LandmarkSet:
         """Read 3D Slicer's `.mrk.json` or `.fcsv`, or a `.csv` with the columns `label,x,y,z`.
 
-        A `.csv` doesn't say whether it counts in LPS or RAS, so `csv_frame` must; the other formats do, and don't
-        look at it. Raises LandmarkError, naming the file and the line or point, or UsageError for `csv_frame`.
+        A `.csv` doesn't say whether it counts in LPS or RAS, so `csv_frame` must; the other formats do, and
+        don't look at it. Raises LandmarkError, naming the file and the line or point, or UsageError where
+        `csv_frame` is needed.
         """
         # Here, because that module makes Landmarks.
         from .markups_files import read_landmarks
@@ -62,8 +63,10 @@ class LandmarkSet(Sequence):
 
     @classmethod
     def from_points(cls, labels: Sequence[str], positions_lps: np.ndarray) -> LandmarkSet:
-        """Landmarks from labels and points `(n, 3)` in LPS mm; a row of NaN is a landmark without a position."""
-        positions = (None if np.isnan(point).all() else point for point in np.asarray(positions_lps, dtype=float))
+        """Landmarks from labels and points `(n, 3)` in LPS mm; a row of NaN is a landmark without position."""
+        positions = (
+            None if np.isnan(point).all() else point for point in np.asarray(positions_lps, dtype=float)
+        )
         return cls(Landmark(label, position) for label, position in zip(labels, positions, strict=True))
 
     @property
@@ -94,8 +97,8 @@ def _checked_position(label: str, position_lps: np.ndarray) -> np.ndarray:
     position = np.array(position_lps, dtype=float)
     if position.shape != (3,) or not np.isfinite(position).all():
         raise LandmarkError(
-            f"Landmark {label!r}: a position is three finite numbers in mm, not {position.tolist()}; give None where "
-            "there is no position."
+            f"Landmark {label!r}: a position is three finite numbers in mm, not {position.tolist()}; give "
+            "None where there is no position."
         )
     position.setflags(write=False)
     return position
@@ -103,9 +106,15 @@ def _checked_position(label: str, position_lps: np.ndarray) -> np.ndarray:
 
 def _check_labels(labels: tuple[str, ...], origin: str) -> None:
     if not labels:
-        raise LandmarkError(f"{origin}: there are no landmarks in it; place at least one point and save again.")
+        raise LandmarkError(
+            f"{origin}: there are no landmarks in it; place at least one point and save again."
+        )
     if blank := [str(number) for number, label in enumerate(labels, start=1) if not label.strip()]:
-        raise LandmarkError(f"{origin}: landmark number {', '.join(blank)} has no label; give every one its own.")
+        raise LandmarkError(
+            f"{origin}: landmark number {', '.join(blank)} has no label; give every one its own."
+        )
     if repeated := [label for label, count in Counter(labels).items() if count > 1]:
         names = ", ".join(repr(label) for label in repeated)
-        raise LandmarkError(f"{origin}: more than one landmark is called {names}; give every one its own label.")
+        raise LandmarkError(
+            f"{origin}: more than one landmark is called {names}; give every one its own label."
+        )

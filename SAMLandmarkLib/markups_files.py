@@ -54,13 +54,15 @@ def write_markups(
     descriptions: Sequence[str] | None = None,
     name: str | None = None,
 ) -> None:
-    """Write points `(n, 3)` in LPS mm as a `.mrk.json` point list that 3D Slicer opens; a NaN point is `missing`.
+    """Write points `(n, 3)` in LPS mm as a `.mrk.json` point list that Slicer opens; NaN points are `missing`.
 
-    `confidences (n,)` become a measurement that Slicer keeps with the points (NaN is written as 0), `name` is the
-    node's name in Slicer. Raises OutputError where the file can't be written, whole.
+    `confidences (n,)` become a measurement that Slicer keeps with the points (NaN is written as 0), `name` is
+    the node's name in Slicer. Raises OutputError where the file can't be written, whole.
     """
     descriptions = [""] * len(labels) if descriptions is None else descriptions
-    points = zip(labels, np.reshape(np.asarray(positions_lps, dtype=float), (-1, 3)), descriptions, strict=True)
+    points = zip(
+        labels, np.reshape(np.asarray(positions_lps, dtype=float), (-1, 3)), descriptions, strict=True
+    )
     markup = {
         "type": "Fiducial",
         "coordinateSystem": "LPS",
@@ -74,7 +76,9 @@ def write_markups(
     }
     if name is not None:
         markup["name"] = name
-    write_atomically(path, json.dumps({"@schema": _SCHEMA, "markups": [markup]}, indent=1, ensure_ascii=False))
+    write_atomically(
+        path, json.dumps({"@schema": _SCHEMA, "markups": [markup]}, indent=1, ensure_ascii=False)
+    )
 
 
 def _control_point(number: int, label: str, position_lps: np.ndarray, description: str) -> dict:
@@ -102,7 +106,9 @@ def _read_text(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise LandmarkError(f"{path} can't be read: {error.strerror}; check the path and the permissions.") from error
+        raise LandmarkError(
+            f"{path} can't be read: {error.strerror}; check the path and the permissions."
+        ) from error
     except UnicodeDecodeError as error:
         raise LandmarkError(f"{path} is not UTF-8 text; save it as {_KINDS}, in UTF-8.") from error
     if not text.strip():
@@ -138,8 +144,8 @@ def _read_json(path: Path) -> list[Landmark]:
         return [_landmark_from_json(number, point, frame, path) for number, point in points]
     except json.JSONDecodeError as error:
         raise LandmarkError(
-            f"{path} is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg}); it may be cut short, "
-            "so save or copy it again."
+            f"{path} is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg}); it may be "
+            "cut short, so save or copy it again."
         ) from error
     except (KeyError, AttributeError, TypeError) as error:
         raise LandmarkError(f"{path} is JSON, but not a markups file of 3D Slicer; give {_KINDS}.") from error
@@ -156,7 +162,9 @@ def _first_point_list(markups: list[dict], path: Path) -> dict:
         if markup["type"] == "Fiducial":
             return markup
     kinds = ", ".join(markup["type"] for markup in markups) or "nothing"
-    raise LandmarkError(f"{path} holds no point list, but {kinds}; place the landmarks as a point list and save that.")
+    raise LandmarkError(
+        f"{path} holds no point list, but {kinds}; place the landmarks as a point list and save that."
+    )
 
 
 def _check_unit(unit: str | list[str], path: Path) -> None:
@@ -236,14 +244,14 @@ def _named_rows(
     """The rows of a `csv.reader` as (line number, {column: text}), without the blank ones."""
     if absent := [name for name in ("label", "x", "y", "z") if name not in columns]:
         raise LandmarkError(
-            f"{path}: it has no column {', '.join(absent)}, but {','.join(columns)}; name the columns label,x,y,z in "
-            "the header, separated by commas."
+            f"{path}: it has no column {', '.join(absent)}, but {','.join(columns)}; name the columns "
+            "label,x,y,z in the header, separated by commas."
         )
     for fields in rows:
         if len(fields) > len(columns):
             raise LandmarkError(
-                f"{path}, line {rows.line_num}: {len(fields)} fields, but {len(columns)} columns; write numbers with "
-                "a decimal point and put texts with commas in quotes."
+                f"{path}, line {rows.line_num}: {len(fields)} fields, but {len(columns)} columns; write "
+                "numbers with a decimal point and put texts with commas in quotes."
             )
         if any(fields):
             yield rows.line_num, dict(zip(columns, fields))
@@ -259,6 +267,7 @@ def _coordinates(row: dict[str, str], line: int, path: Path) -> list[float] | No
         values = [np.nan]
     if not np.isfinite(values).all():
         raise LandmarkError(
-            f"{path}, line {line}: x,y,z are {','.join(texts)}, not three finite numbers; correct or remove the line."
+            f"{path}, line {line}: x,y,z are {','.join(texts)}, not three finite numbers; correct or remove "
+            "the line."
         )
     return values

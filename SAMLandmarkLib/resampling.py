@@ -1,9 +1,9 @@
 """From a native CT grid to the canonical one, by one mechanism.
 
-Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the coarser of
-the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S (in any order and
-sense) that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the same way along their
-own axes, and one trilinear resampling then turns them.
+Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the coarser
+of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S (in any order
+and sense) that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the same way along
+their own axes, and one trilinear resampling then turns them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ MINIMUM_HU, MAXIMUM_HU = -1024.0, 3071.0
 
 # Axes count as running along L, P, S when no voxel moves further than this by saying so.
 _ALIGNED_TOLERANCE_MM = 0.01
-# Two triangles of 1/sqrt(2) of the width blur as much as one of the full width, so that a turned volume looks as
-# sharp as one that isn't.
+# Two triangles of 1/sqrt(2) of the width blur as much as one of the full width, so that a turned volume looks
+# as sharp as one that isn't.
 _TURNED_REDUCTION = 2**-0.5
 _SLAB_BYTES = 1 << 24
 _BAND_ROWS = 32
@@ -74,24 +74,35 @@ def _resample_turned(array: np.ndarray, ijk_to_lps: np.ndarray, grid: CanonicalG
         for size, spacing in zip(array.shape[::-1], spacing_of(ijk_to_lps))
     ]
     reduced = sitk.GetImageFromArray(_resample_separably(array, samplings))
-    native_from_reduced = affine_from_parts([s.first for s in samplings], [s.step for s in samplings], np.eye(3))
+    native_from_reduced = affine_from_parts(
+        [s.first for s in samplings], [s.step for s in samplings], np.eye(3)
+    )
     reduced_from_grid = np.linalg.inv(ijk_to_lps @ native_from_reduced) @ grid.ijk_to_lps
-    transform = sitk.AffineTransform(reduced_from_grid[:3, :3].ravel().tolist(), reduced_from_grid[:3, 3].tolist())
+    transform = sitk.AffineTransform(
+        reduced_from_grid[:3, :3].ravel().tolist(), reduced_from_grid[:3, 3].tolist()
+    )
     resampled = sitk.Resample(
-        reduced, grid.size_ijk, transform, sitk.sitkLinear, (0.0,) * 3, (1.0,) * 3, np.eye(3).ravel().tolist(), MINIMUM_HU
+        reduced,
+        grid.size_ijk,
+        transform,
+        sitk.sitkLinear,
+        (0.0,) * 3,
+        (1.0,) * 3,
+        np.eye(3).ravel().tolist(),
+        MINIMUM_HU,
     )
     return sitk.GetArrayFromImage(resampled)
 
 
 def _reduced(size: int, spacing_mm: float, wanted_mm: float) -> _AxisSampling:
-    """An axis of about the wanted spacing that shares its outer edges with the native axis; never a finer one."""
+    """An axis of about the wanted spacing, never finer than the native one, with the same outer edges."""
     count = min(size, max(1, round(size * spacing_mm / wanted_mm)))
     step = size / count
     return _AxisSampling(step / 2 - 0.5, step, count)
 
 
 def _resample_separably(array: np.ndarray, samplings: list[_AxisSampling]) -> np.ndarray:
-    """Resample `[k, j, i]` along each axis (samplings in the order i, j, k); the float copy exists only slab by slab."""
+    """Resample `[k, j, i]` along its axes (samplings in the order i, j, k), with a float copy of one slab only."""
     weights_i, weights_j, weights_k = (
         _weights(sampling, size) for sampling, size in zip(samplings, array.shape[::-1])
     )
@@ -108,7 +119,7 @@ def _resample_separably(array: np.ndarray, samplings: list[_AxisSampling]) -> np
 
 
 def _apply_to_rows(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`weights @ values`, band by band: in each band of output rows only a short run of columns isn't zero."""
+    """`weights @ values`, band by band: in a band of output rows only a short run of columns isn't zero."""
     result = np.empty((*values.shape[:-2], len(weights), values.shape[-1]), dtype=np.float32)
     for start in range(0, len(weights), _BAND_ROWS):
         band = weights[start : start + _BAND_ROWS]
@@ -124,7 +135,9 @@ def _weights(sampling: _AxisSampling, size: int) -> np.ndarray:
     centres = sampling.first + sampling.step * np.arange(sampling.count)
     margin = int(np.ceil(half_width)) + 1
     voxels = np.arange(-margin, size + margin)
-    triangle = np.maximum(0.0, 1.0 - np.abs(np.clip(centres, -0.5, size - 0.5)[:, None] - voxels) / half_width)
+    triangle = np.maximum(
+        0.0, 1.0 - np.abs(np.clip(centres, -0.5, size - 0.5)[:, None] - voxels) / half_width
+    )
     triangle /= triangle.sum(axis=1, keepdims=True)
     weights = triangle[:, margin : margin + size].copy()
     weights[:, 0] += triangle[:, :margin].sum(axis=1)

@@ -17,7 +17,7 @@ from .volume_checks import checked_affine, checked_array, ct_warnings
 
 @dataclass(frozen=True, eq=False)
 class CanonicalVolume:
-    """A volume on the canonical grid: `array` float32 `[z, y, x]` in [-1024, 3071] HU, -1024 outside the scan."""
+    """A volume on the canonical grid: float32 `array [z, y, x]` in [-1024, 3071] HU, -1024 outside the scan."""
 
     array: np.ndarray
     grid: CanonicalGrid
@@ -28,8 +28,8 @@ class Volume:
     """A CT volume: HU values `array [z, y, x]` (int16 or float32) and the 4x4 map `ijk_to_lps` to LPS mm.
 
     The map may turn, flip, stretch and shear. `name` is the file name without its extension (a DICOM folder's
-    name), `source` the path it was read from, `warnings` what looked wrong about it. Raises VolumeError where the
-    array isn't three-dimensional, has non-finite voxels or fewer than 4 slices, or where the map is singular.
+    name), `source` the path it was read from, `warnings` what looked wrong about it. Raises VolumeError where
+    the array isn't three-dimensional, has non-finite voxels or fewer than 4 slices, or the map is singular.
 
     >>> volume = Volume(np.zeros((10, 20, 30), dtype=np.int16), np.diag([1.0, 1.0, 2.5, 1.0]))
     >>> volume.size_ijk, volume.spacing_mm.tolist(), volume.lps_from_index([1, 2, 4]).tolist()
@@ -43,23 +43,24 @@ class Volume:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.array = checked_array(self.array, self.name)
-        self.ijk_to_lps = checked_affine(self.ijk_to_lps, self.name)
+        origin = str(self.source or self.name)
+        self.array = checked_array(self.array, origin)
+        self.ijk_to_lps = checked_affine(self.ijk_to_lps, origin)
         self._lps_to_ijk = np.linalg.inv(self.ijk_to_lps)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Volume:
         """Read a NIfTI, NRRD or MetaImage file, or a folder that holds one DICOM series.
 
-        Raises VolumeError, naming the file, where it can't be read or isn't one scalar 3-D volume, and issues a
-        VolumeWarning where the values don't look like CT; the warnings are kept in `.warnings`.
+        Raises VolumeError, naming the file, where it can't be read or isn't one scalar 3-D volume; issues a
+        VolumeWarning where the values don't look like CT or the header is ambiguous, and keeps it in `.warnings`.
         """
         from .volume_files import read_volume_file
 
         path = Path(path)
         contents = read_volume_file(path)
         volume = cls(contents.array, contents.ijk_to_lps, contents.name, path)
-        volume.warnings = (*contents.warnings, *ct_warnings(volume.array))
+        volume.warnings = (*contents.doubts, *ct_warnings(volume.array))
         for message in volume.warnings:
             warnings.warn(f"{path}: {message}", VolumeWarning, stacklevel=2)
         return volume
@@ -85,14 +86,14 @@ class Volume:
     def distance_to_border_mm(self, points_lps: np.ndarray) -> np.ndarray:
         """Distance `(...)` in mm from points `(..., 3)` to the nearest end of the volume, along its own axes.
 
-        The volume ends at the outer edges of its voxels: positive inside, 0 on the border, negative outside, NaN
-        for undefined points.
+        The volume ends at the outer edges of its voxels: positive inside, 0 on the border, negative outside,
+        NaN for undefined points.
         """
         index = self.index_from_lps(points_lps)
         return (np.minimum(index + 0.5, np.array(self.size_ijk) - 0.5 - index) * self.spacing_mm).min(axis=-1)
 
     def contains_lps(self, points_lps: np.ndarray) -> np.ndarray:
-        """Whether points `(..., 3)` in LPS mm lie inside the volume; bool `(...)`, False for undefined points."""
+        """Whether points `(..., 3)` in LPS mm lie inside the volume; bool `(...)`, False for NaN points."""
         return self.distance_to_border_mm(points_lps) > 0
 
     def canonical(self, spacing_mm: float) -> CanonicalVolume:

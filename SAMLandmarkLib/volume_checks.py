@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .errors import VolumeError
@@ -15,11 +17,13 @@ _BLOCK_VOXELS = 1 << 24
 
 
 def checked_array(array: np.ndarray, name: str) -> np.ndarray:
-    """`array [z, y, x]` as int16 where that holds its values, else as float32; VolumeError names the volume `name`."""
+    """`array [z, y, x]` as int16 where that holds it, else as float32; VolumeError names the volume `name`."""
     array = np.asarray(array)
     _check_shape(array.shape, name)
     if array.dtype.kind not in "iuf":
-        raise VolumeError(f"{name}: voxels of type {array.dtype} aren't CT values; give integers or real numbers.")
+        raise VolumeError(
+            f"{name}: voxels of type {array.dtype} aren't CT values; give integers or real numbers."
+        )
     if array.dtype.kind == "f":
         _check_finite(array, name)
         return array.astype(np.float32, copy=False)
@@ -31,19 +35,28 @@ def checked_affine(ijk_to_lps: np.ndarray, name: str) -> np.ndarray:
     """`ijk_to_lps` as a float64 4x4 map that can be inverted; VolumeError names the volume `name`."""
     affine = np.array(ijk_to_lps, dtype=float)
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.allclose(affine[3], (0, 0, 0, 1)):
-        raise VolumeError(f"{name}: its map from voxels to mm isn't a finite 4x4 affine, but {affine.tolist()}.")
-    spacing = spacing_of(affine)
-    if (spacing == 0).any():
         raise VolumeError(
-            f"{name}: its voxel spacing is {_numbers(spacing)} mm, and a spacing of zero has no size in the "
-            "patient; correct the header or convert the scan again."
+            f"{name}: its map from voxels to mm must be a finite 4x4 affine, not {affine.tolist()}."
         )
-    if abs(np.linalg.det(affine[:3, :3] / spacing)) < _FLATTEST_VOXEL:
+    spacing = spacing_of(affine)
+    check_spacing(spacing, name)
+    direction = affine[:3, :3] / spacing
+    if abs(np.linalg.det(direction)) < _FLATTEST_VOXEL:
         raise VolumeError(
-            f"{name}: its axes lie in one plane (direction {(affine[:3, :3] / spacing).round(4).tolist()}); "
-            "correct the header or convert the scan again."
+            f"{name}: its three axes lie in one plane (direction {direction.round(4).tolist()}); correct "
+            "the header or convert the scan again."
         )
     return affine
+
+
+def check_spacing(spacing: Sequence[float], name: str) -> None:
+    """Raise VolumeError, naming the volume `name`, where a voxel spacing `(3,)` mm is zero or not finite."""
+    if not np.isfinite(spacing).all() or np.equal(spacing, 0).any():
+        numbers = " x ".join(f"{value:g}" for value in spacing)
+        raise VolumeError(
+            f"{name}: its voxel spacing is {numbers} mm, but voxels need a size in every direction; correct "
+            "the header or convert the scan again."
+        )
 
 
 def ct_warnings(array: np.ndarray) -> tuple[str, ...]:
@@ -66,15 +79,21 @@ def ct_warnings(array: np.ndarray) -> tuple[str, ...]:
     return ()
 
 
+def sizes_text(sizes: Sequence[int]) -> str:
+    """Sizes as they are written in messages: `512x512x300`."""
+    return "x".join(str(size) for size in sizes)
+
+
 def _check_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 3:
         raise VolumeError(
-            f"{name}: it has {len(shape)} dimensions of {_sizes(shape[::-1])} voxels; give one 3-D volume."
+            f"{name}: it has {len(shape)} dimensions of {sizes_text(shape[::-1])} voxels; give one 3-D "
+            "volume."
         )
     if min(shape) < _FEWEST_SLICES:
         raise VolumeError(
-            f"{name}: {_sizes(shape[::-1])} voxels are too few; at least {_FEWEST_SLICES} slices in every direction "
-            "are needed."
+            f"{name}: {sizes_text(shape[::-1])} voxels are too few; at least {_FEWEST_SLICES} slices in "
+            "every direction are needed."
         )
 
 
@@ -91,11 +110,3 @@ def _check_finite(array: np.ndarray, name: str) -> None:
             f"{name}: {count} voxels are NaN or infinite, the first at index (i, j, k) = {index}; "
             "replace them, for example by -1024, and save the volume again."
         )
-
-
-def _sizes(sizes: tuple[int, ...]) -> str:
-    return "x".join(str(size) for size in sizes)
-
-
-def _numbers(values: np.ndarray) -> str:
-    return " x ".join(f"{value:g}" for value in values)
