@@ -1,0 +1,72 @@
+"""The embedding of one volume: unit vectors on two grids, and the volume's place in the patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..geometry import CanonicalGrid, transform_points, spacing_of
+
+
+@dataclass(frozen=True)
+class Level:
+    """Unit vectors `[D,H,W,C]` on a canonical grid."""
+
+    vectors: Tensor
+    grid: CanonicalGrid
+
+    def at(self, points_lps: np.ndarray) -> Tensor:
+        """Unit vectors `(n,C)` float32, interpolated trilinearly at points `(n,3)` in LPS mm."""
+        index = torch.as_tensor(self.grid.index_from_lps(points_lps), dtype=torch.float32, device=self.vectors.device)
+        return functional.normalize(_trilinear(self.vectors, index), dim=1)
+
+
+@dataclass(frozen=True)
+class FieldOfView:
+    """The box of a volume along its own axes: `ijk_to_lps` 4x4 and number of voxels `size_ijk`."""
+
+    ijk_to_lps: np.ndarray
+    size_ijk: tuple[int, int, int]
+
+    def distance_to_border_mm(self, points_lps: np.ndarray) -> np.ndarray:
+        """Distance in mm from points `(n,3)` to the nearest border, negative outside; the volume ends at voxel edges."""
+        index = transform_points(np.linalg.inv(self.ijk_to_lps), points_lps)
+        size = np.array(self.size_ijk)
+        return (np.minimum(index + 0.5, size - 0.5 - index) * spacing_of(self.ijk_to_lps)).min(axis=-1)
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What matching needs of a volume: fine vectors (float16), coarse vectors (float32), field of view, identity.
+
+    `anchors_lps` `(m,3)` are random points in tissue, from which a pair's correspondences are made; `seconds` tells
+    what the steps took.
+    """
+
+    name: str
+    fine: Level
+    coarse: Level
+    anchors_lps: np.ndarray
+    field_of_view: FieldOfView
+    source: str | None = None
+    warnings: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def _trilinear(vectors: Tensor, index: Tensor) -> Tensor:
+    """Interpolate `[D,H,W,C]` at fractional indices `(n,3)` (x,y,z), clamped to the grid."""
+    size = index.new_tensor(vectors.shape[2::-1])
+    index = torch.minimum(index.clamp(min=0), size - 1)
+    low = torch.minimum(index.floor(), (size - 2).clamp(min=0))
+    fraction = index - low
+    result = index.new_zeros(len(index), vectors.shape[3])
+    for corner in range(8):
+        step = index.new_tensor([corner & 1, corner >> 1 & 1, corner >> 2])
+        weight = torch.where(step > 0, fraction, 1 - fraction).prod(dim=1, keepdim=True)
+        x, y, z = torch.minimum(low + step, size - 1).long().T
+        result += weight * vectors[z, y, x].float()
+    return result

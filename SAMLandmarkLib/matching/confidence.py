@@ -1,0 +1,63 @@
+"""From the evidence of a match to a probability that it is right, a status and a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from .pair import PointMatches
+
+UNKNOWN_DEVIATION_MM = 30.0
+MARGIN_CAP = 0.5
+
+
+class Status(str, Enum):
+    """What became of a landmark."""
+
+    FOUND = "FOUND"
+    DOUBTFUL = "DOUBTFUL"
+    MISSING = "MISSING"
+
+
+FEATURES = ("log_cycle", "fine", "coarse", "log_deviation", "log_spread", "margin")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logistic model of P(error <= 10 mm) and the thresholds of the status; lives in the model's metadata."""
+
+    intercept: float = 2.0
+    weights: dict[str, float] = field(
+        default_factory=lambda: dict(zip(FEATURES, (-0.9, 2.0, 3.0, -0.8, -0.5, 2.0), strict=True))
+    )
+    found: float = 0.7
+    missing: float = 0.2
+    source: str = "set by hand"
+
+    def confidence(self, evidence: PointMatches) -> np.ndarray:
+        """Probability `(n,)` that each match lies within 10 mm of the truth."""
+        table = features_of(evidence)
+        logit = self.intercept + table @ np.array([self.weights[name] for name in FEATURES])
+        return 1.0 / (1.0 + np.exp(-logit))
+
+    def status(self, confidence: float) -> Status:
+        if confidence >= self.found:
+            return Status.FOUND
+        return Status.DOUBTFUL if confidence >= self.missing else Status.MISSING
+
+
+def features_of(evidence: PointMatches) -> np.ndarray:
+    """The evidence as a table `(n, len(FEATURES))` of finite numbers."""
+    deviation = np.nan_to_num(evidence.deviation_mm, nan=UNKNOWN_DEVIATION_MM)
+    spread = np.nan_to_num(evidence.spread_mm, nan=UNKNOWN_DEVIATION_MM)
+    columns = (
+        np.log1p(evidence.cycle_mm),
+        evidence.matches.fine[:, 0],
+        evidence.matches.coarse[:, 0],
+        np.log1p(deviation),
+        np.log1p(spread),
+        np.minimum(evidence.matches.margin, MARGIN_CAP),
+    )
+    return np.column_stack(columns)

@@ -1,0 +1,66 @@
+"""Matching between one template and one target: correspondences once, then any number of points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..embedding.embedding import Embedding
+from .prediction import Correspondences, Prediction
+from .queries import Matches, Queries, SearchSettings
+from .search import search
+
+CONSISTENT_MM = 8.0
+LEAST_CORRESPONDENCES = 12
+
+
+@dataclass(frozen=True)
+class PointMatches:
+    """Matches of n points with their evidence, each `(n,)`: `cycle_mm` there and back, `deviation_mm` from the
+    predicted place and its `spread_mm`, both NaN without prediction."""
+
+    matches: Matches
+    prediction: Prediction | None
+    cycle_mm: np.ndarray
+    deviation_mm: np.ndarray
+    spread_mm: np.ndarray
+
+
+class PairMatcher:
+    """Finds template points in a target."""
+
+    def __init__(self, template: Embedding, target: Embedding, settings: SearchSettings | None = None) -> None:
+        self.template, self.target = template, target
+        self.settings = settings or SearchSettings()
+
+    @cached_property
+    def correspondences(self) -> Correspondences:
+        """The template's anchor points that are found in the target and lead back to where they came from."""
+        quick = replace(self.settings, candidates=1, reach_cells=2)
+        points = self.template.anchors_lps
+        there = search(Queries.at(self.template, points), self.target, quick).best_lps
+        back = search(Queries.at(self.target, there), self.template, quick).best_lps
+        consistent = np.linalg.norm(back - points, axis=1) <= CONSISTENT_MM
+        return Correspondences(points[consistent], there[consistent])
+
+    def match(self, points_lps: np.ndarray) -> PointMatches:
+        """Find points `(n,3)` (LPS mm, inside the template) in the target."""
+        prediction = self._predict(points_lps)
+        matches = search(Queries.at(self.template, points_lps), self.target, self.settings, prediction)
+        back = search(Queries.at(self.target, matches.best_lps), self.template, replace(self.settings, candidates=2))
+        unknown = np.full(len(points_lps), np.nan)
+        return PointMatches(
+            matches=matches,
+            prediction=prediction,
+            cycle_mm=np.linalg.norm(back.best_lps - points_lps, axis=1),
+            deviation_mm=unknown if prediction is None else np.linalg.norm(matches.best_lps - prediction.positions_lps, axis=1),
+            spread_mm=unknown if prediction is None else prediction.spread_mm,
+        )
+
+    def _predict(self, points_lps: np.ndarray) -> Prediction | None:
+        if len(self.correspondences) < LEAST_CORRESPONDENCES or len(points_lps) == 0:
+            return None
+        return self.correspondences.predict(points_lps)
+

@@ -1,0 +1,80 @@
+"""Peaks of similarity: separate ones on the coarse grid, sub-voxel ones on the fine grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import CanonicalGrid
+from .queries import Matches, SearchSettings
+
+DUPLICATE_MM = 10.0
+
+
+def separate_peaks(score: Tensor, settings: SearchSettings) -> Tensor:
+    """Index `[n,k,3]` (z,y,x) of the k highest cells of `[n,D,H,W]` that are separate from each other."""
+    size = torch.tensor(score.shape[1:], device=score.device)
+    steps = torch.arange(-settings.separation_cells, settings.separation_cells + 1, device=score.device)
+    neighborhood = torch.cartesian_prod(steps, steps, steps)
+    flat = score.flatten(1).clone()
+    peaks = []
+    for _ in range(settings.candidates):
+        best = flat.argmax(dim=1)
+        peaks.append(torch.stack([best // (size[1] * size[2]), best // size[2] % size[1], best % size[2]], dim=-1))
+        near = torch.minimum((peaks[-1][:, None] + neighborhood).clamp(min=0), size - 1)
+        flat.scatter_(1, (near[..., 0] * size[1] + near[..., 1]) * size[2] + near[..., 2], -torch.inf)
+    return torch.stack(peaks, dim=1)
+
+
+def ranked_candidates(score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor, grid: CanonicalGrid) -> Matches:
+    """The highest cell of each box `[n,k,s,s,s]`, refined to sub-voxel, best first, near duplicates struck out.
+
+    `start` `[n,k,3]` is the fine index (z,y,x) of each box's first cell.
+    """
+    side = score.shape[2]
+    top, where = score.flatten(2).max(dim=2)
+    cell = torch.stack([where // side**2, where // side % side, where % side], dim=-1)
+    index = (start + cell).double() + _vertex_offset(score, cell)
+    positions = grid.lps_from_index(index.flip(-1).cpu().numpy())
+    columns = [top, *(values.flatten(2).gather(2, where[..., None])[..., 0] for values in (fine, coarse))]
+    columns = [values.double().cpu().numpy() for values in columns]
+    order = np.argsort(-columns[0], axis=1, kind="stable")
+    positions = np.take_along_axis(positions, order[..., None], axis=1)
+    score_sorted, fine_sorted, coarse_sorted = (np.take_along_axis(values, order, axis=1) for values in columns)
+    score_sorted[_is_duplicate(positions)] = -np.inf
+    return Matches(positions, score_sorted, fine_sorted, coarse_sorted)
+
+
+def _vertex_offset(score: Tensor, cell: Tensor) -> Tensor:
+    """Offset `[n,k,3]` in cells of the vertex of the parabola through each peak and its neighbours, axis by axis.
+
+    Zero where a neighbour is missing, so at the border of the box or the volume.
+    """
+    last = score.shape[2] - 1
+    flat = score.flatten(2)
+    offsets = []
+    for axis in range(3):
+        below, here, above = (_neighbor(flat, cell, axis, shift, last) for shift in (-1, 0, 1))
+        curvature = below - 2 * here + above
+        usable = torch.isfinite(curvature) & (curvature < 0) & (cell[..., axis] > 0) & (cell[..., axis] < last)
+        offset = 0.5 * (below - above) / curvature
+        offsets.append(torch.where(usable, offset, torch.zeros_like(offset)).clamp(-0.5, 0.5))
+    return torch.stack(offsets, dim=-1)
+
+
+def _neighbor(flat: Tensor, cell: Tensor, axis: int, shift: int, last: int) -> Tensor:
+    """Values `[n,k]` one step along an axis from the cells `[n,k,3]`."""
+    moved = cell.clone()
+    moved[..., axis] = (moved[..., axis] + shift).clamp(0, last)
+    index = (moved[..., 0] * (last + 1) + moved[..., 1]) * (last + 1) + moved[..., 2]
+    return flat.gather(2, index[..., None])[..., 0].double()
+
+
+def _is_duplicate(positions: np.ndarray) -> np.ndarray:
+    """Which candidates `(n,k,3)` lie within DUPLICATE_MM of a better one that is none itself, `(n,k)`."""
+    duplicate = np.zeros(positions.shape[:2], dtype=bool)
+    for later in range(1, positions.shape[1]):
+        gap = np.linalg.norm(positions[:, :later] - positions[:, later : later + 1], axis=-1)
+        duplicate[:, later] = ((gap < DUPLICATE_MM) & ~duplicate[:, :later]).any(axis=1)
+    return duplicate

@@ -1,0 +1,77 @@
+"""What a search takes and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ..embedding.embedding import Embedding
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Weights and sizes of the search.
+
+    `candidates`: separate coarse peaks that are followed up; `separation_cells`, `reach_cells`: least distance
+    between them and half side of the box searched around each, in coarse cells; `coarse_weight`: of the coarse cosine
+    beside the fine one; `prediction_weight`: penalty for leaving the predicted place by one spread, in units of
+    cosine; `prediction_cap`: where that penalty stops growing, so that it can be outvoted.
+    """
+
+    candidates: int = 4
+    separation_cells: int = 2
+    reach_cells: int = 3
+    coarse_weight: float = 0.7
+    prediction_weight: float = 0.02
+    prediction_cap: float = 0.5
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Vectors to be found: `fine` `(n,Cf)` and `coarse` `(n,Cc)`, unit length."""
+
+    fine: Tensor
+    coarse: Tensor
+
+    @classmethod
+    def at(cls, embedding: Embedding, points_lps: np.ndarray) -> Queries:
+        """The vectors of an embedding at points `(n,3)` in LPS mm."""
+        return cls(embedding.fine.at(points_lps), embedding.coarse.at(points_lps))
+
+    def __len__(self) -> int:
+        return len(self.fine)
+
+    def part(self, start: int, stop: int) -> Queries:
+        return Queries(self.fine[start:stop], self.coarse[start:stop])
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Per query the candidates, best first: `positions_lps` `(n,k,3)` mm, `score`, `fine` and `coarse` cosine `(n,k)`.
+
+    The score of a candidate that is no separate place is -inf.
+    """
+
+    positions_lps: np.ndarray
+    score: np.ndarray
+    fine: np.ndarray
+    coarse: np.ndarray
+
+    @property
+    def best_lps(self) -> np.ndarray:
+        """Position `(n,3)` of the best candidate, LPS mm."""
+        return self.positions_lps[:, 0]
+
+    @property
+    def similarity(self) -> np.ndarray:
+        """Mean of fine and coarse cosine `(n,k)`."""
+        return (self.fine + self.coarse) / 2
+
+    @property
+    def margin(self) -> np.ndarray:
+        """Score of the best candidate minus that of the next separate one, `(n,)`; inf where there is none."""
+        if self.score.shape[1] < 2:
+            return np.full(len(self.score), np.inf)
+        return self.score[:, 0] - self.score[:, 1:].max(axis=1)

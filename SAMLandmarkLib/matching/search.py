@@ -1,0 +1,68 @@
+"""Nearest-neighbour search: coarse peaks over the whole target, then the fine grid around each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..embedding.embedding import Embedding
+from .boxes import Boxes, square_distance, whole_grid
+from .peaks import ranked_candidates, separate_peaks
+from .prediction import Prediction
+from .queries import Matches, Queries, SearchSettings
+
+CHUNK_BOXES = 128
+"""Boxes searched at a time; bounds the memory of the search to about 200 MB."""
+
+
+def search(
+    queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None = None
+) -> Matches:
+    """Find each query in the target, near its predicted place if there is one; sub-voxel positions."""
+    chunk = max(1, CHUNK_BOXES // settings.candidates)
+    parts = []
+    for start in range(0, len(queries), chunk):
+        stop = min(start + chunk, len(queries))
+        near = None if prediction is None else prediction.part(start, stop)
+        parts.append(_search_chunk(queries.part(start, stop), target, settings, near))
+    return Matches(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("positions_lps", "score", "fine", "coarse")
+        )
+    )
+
+
+def _search_chunk(
+    queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None
+) -> Matches:
+    coarse = _coarse_similarity(queries, target)
+    coarse_score = settings.coarse_weight * coarse - _penalty(whole_grid(target.coarse), target, settings, prediction)
+    boxes = Boxes(separate_peaks(coarse_score, settings), settings.reach_cells)
+    fine_cosine = boxes.fine_similarity(queries.fine, target.fine)
+    coarse_cosine = boxes.upsampled(coarse)
+    score = fine_cosine + settings.coarse_weight * coarse_cosine
+    score = score - _penalty(boxes.fine_axes(), target, settings, prediction, fine=True)
+    score = score.masked_fill(~boxes.inside(target), -torch.inf)
+    return ranked_candidates(score, fine_cosine, coarse_cosine, boxes.fine_start(), target.fine.grid)
+
+
+def _coarse_similarity(queries: Queries, target: Embedding) -> Tensor:
+    vectors = target.coarse.vectors
+    return (queries.coarse @ vectors.flatten(0, 2).T).view(len(queries), *vectors.shape[:3])
+
+
+def _penalty(
+    axes, target: Embedding, settings: SearchSettings, prediction: Prediction | None, fine: bool = False
+) -> Tensor | float:
+    """Cost of lying far from the predicted place: quadratic near it, capped."""
+    if prediction is None:
+        return 0.0
+    level = target.fine if fine else target.coarse
+    device = level.vectors.device
+    center = torch.as_tensor(prediction.positions_lps, dtype=torch.float32, device=device)
+    spread = torch.as_tensor(prediction.spread_mm, dtype=torch.float32, device=device)
+    factor = settings.prediction_weight / spread.square().view(-1, 1, 1, 1, 1)
+    penalty = (square_distance(axes, level, center) * factor).clamp(max=settings.prediction_cap)
+    return penalty if fine else penalty[:, 0]
