@@ -1,0 +1,67 @@
+"""Names for targets and for the files about them, so that no result overwrites another."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+_VOLUME_SUFFIX = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$", re.IGNORECASE)
+# What Windows, the strictest of the file systems in use, refuses in a file name.
+_NOT_IN_FILE_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+
+
+def file_name(target: str, suffix: str) -> str:
+    """File name of something about a target, with signs that some file systems refuse replaced.
+
+    >>> file_name("chest 2024/05", ".png")
+    'chest 2024_05.png'
+    """
+    return _NOT_IN_FILE_NAMES.sub("_", target) + suffix
+
+
+def markups_name(target: str) -> str:
+    """File name of a target's markups."""
+    return file_name(target, ".mrk.json")
+
+
+def collision_key(target: str) -> str:
+    """Equal for two targets whose files would be the same on some file system, e.g. one that ignores case."""
+    return markups_name(target).casefold()
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """A name for each volume: its file name without the extension, made longer only where that is not unique.
+
+    Files of the same name get their folder's name in front; what is still alike is numbered.
+
+    >>> distinct_names([Path("may/chest.nii.gz"), Path("june/chest.nii.gz"), Path("june/pelvis.mha")])
+    ['may_chest', 'june_chest', 'pelvis']
+    """
+    names = [_name_of(path) for path in paths]
+    counts = Counter(map(collision_key, names))
+    longer = [
+        f"{path.absolute().parent.name}_{name}" if counts[collision_key(name)] > 1 else name
+        for name, path in zip(names, paths, strict=True)
+    ]
+    return _numbered(longer)
+
+
+def _name_of(path: Path) -> str:
+    return _VOLUME_SUFFIX.sub("", path.name or path.resolve().name)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    taken: set[str] = set()
+    return [_first_free(name, taken) for name in names]
+
+
+def _first_free(name: str, taken: set[str]) -> str:
+    """`name`, or `name_2`, `name_3`, …, whichever is not in `taken` yet; it is added there."""
+    free, number = name, 1
+    while collision_key(free) in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(collision_key(free))
+    return free
