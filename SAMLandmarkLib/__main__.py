@@ -1,0 +1,5 @@
+"""`python -m SAMLandmarkLib` is the `samlandmark` command."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""What the commands say on a terminal: messages and progress on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ..errors import SAMLandmarkError
+
+ProgressCallback = Callable[[str, float], None]
+# Wide enough for a table where no terminal says how wide it is.
+_PIPE_WIDTH = 120
+
+
+def messages() -> Console:
+    """The console on stderr."""
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def results() -> Console:
+    """The console on stdout."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Write `document` to stdout as JSON."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def exit_on_error(exit_code: int, as_json: bool = False) -> Iterator[None]:
+    """Turn a SAMLandmarkError into a message on stderr, with `as_json` also an object on stdout, and end."""
+    try:
+        yield
+    except SAMLandmarkError as error:
+        messages().print(f"Error: {error}", style="red")
+        if as_json:
+            print_json({"error": str(error), "kind": type(error).__name__, "exit_code": exit_code})
+        raise typer.Exit(exit_code) from error
+
+
+@contextmanager
+def warnings_as_messages(console: Console) -> Iterator[None]:
+    """Show Python's warnings as plain messages, without the line of source that raised them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: console.print(f"Warning: {message}", style="yellow")
+        yield
+
+
+class VolumeProgress:
+    """One bar over the work on several volumes; shown on a terminal, silent elsewhere.
+
+    >>> with VolumeProgress(messages(), volumes=2) as progress:
+    ...     report = progress.volume("template")
+    ...     report("embedding", 0.5)
+    """
+
+    def __init__(self, console: Console, volumes: int) -> None:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+        self._task = self._bar.add_task("", total=volumes)
+        self._started = 0
+
+    def __enter__(self) -> VolumeProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def volume(self, name: str) -> ProgressCallback:
+        """Begin the next volume; return what takes its steps and the fraction of its work that is done."""
+        before = self._started
+        self._started += 1
+        self._bar.update(self._task, completed=before, description=name)
+
+        def report(step: str, fraction: float) -> None:
+            self._bar.update(self._task, completed=before + fraction, description=f"{name}: {step}")
+
+        return report
