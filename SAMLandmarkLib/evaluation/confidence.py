@@ -1,7 +1,7 @@
 """How well a confidence tells right from wrong: calibration, ranking, and what refusing doubtful points buys.
 
-Everywhere `confidences` is (n,), the claimed probability that the error is at most `limit_mm`, and `errors_mm`
-is (n,), infinity for a landmark without a position.
+Everywhere `confidences` is (n,), the claimed probability that the error is at most `limit_mm`, and
+`errors_mm` is (n,), infinity for a landmark without a position.
 """
 
 from __future__ import annotations
@@ -13,23 +13,32 @@ import numpy as np
 LIMIT_MM = 10.0
 
 
-def reliability_table(confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float = LIMIT_MM, bins: int = 10
-                      ) -> list[dict[str, Any]]:
+def reliability_table(
+    confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float = LIMIT_MM, bins: int = 10
+) -> list[dict[str, Any]]:
     """One row per equal-width bin of confidence: bounds, n, mean confidence, share within the limit.
 
     The last two are NaN where a bin is empty. A confidence of exactly 1 belongs to the last bin.
     """
     confidences, correct = np.asarray(confidences, dtype=float), np.asarray(errors_mm) <= limit_mm
     bin_of = np.minimum((confidences * bins).astype(int), bins - 1)
-    return [_reliability_row(index / bins, (index + 1) / bins, confidences[bin_of == index], correct[bin_of == index])
-            for index in range(bins)]
+    return [
+        _reliability_row(
+            index / bins, (index + 1) / bins, confidences[bin_of == index], correct[bin_of == index]
+        )
+        for index in range(bins)
+    ]
 
 
 def _reliability_row(low: float, high: float, confidences: np.ndarray, correct: np.ndarray) -> dict[str, Any]:
     count = len(confidences)
-    return {"low": low, "high": high, "n": count,
-            "mean_confidence": float(confidences.mean()) if count else np.nan,
-            "share_within": float(correct.mean()) if count else np.nan}
+    return {
+        "low": low,
+        "high": high,
+        "n": count,
+        "mean_confidence": float(confidences.mean()) if count else np.nan,
+        "share_within": float(correct.mean()) if count else np.nan,
+    }
 
 
 def expected_calibration_error(table: list[dict[str, Any]]) -> float:
@@ -61,12 +70,13 @@ def error_auroc(confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float 
     return float((below + below_or_equal).sum() / (2 * ascending.size * right.size))
 
 
-def risk_coverage(confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float = LIMIT_MM, steps: int = 10
-                  ) -> list[dict[str, float]]:
+def risk_coverage(
+    confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float = LIMIT_MM, steps: int = 10
+) -> list[dict[str, float]]:
     """What remains wrong when only the most confident landmarks are kept, for coverages 1/steps … 1.
 
-    Each row: coverage (0 to 1), n kept, lowest confidence kept, share above the limit, mean error in mm of those
-    with a position. Among equal confidences the larger errors are kept first, so ties never flatter.
+    Each row: coverage (0 to 1), n kept, lowest confidence kept, share above the limit, mean error in mm of
+    those with a position. Among equal confidences the larger errors are kept first, so ties never flatter.
     """
     confidences, errors = np.asarray(confidences, dtype=float), np.asarray(errors_mm, dtype=float)
     order = np.lexsort((-errors, -confidences))
@@ -77,15 +87,25 @@ def risk_coverage(confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: floa
 
 def _risk_row(count: int, confidences: np.ndarray, errors: np.ndarray, limit_mm: float) -> dict[str, float]:
     placed = errors[:count][np.isfinite(errors[:count])]
-    return {"coverage": count / len(errors), "n": count, "confidence": float(confidences[count - 1]),
-            "share_above": float(np.mean(errors[:count] > limit_mm)),
-            "mean_mm": float(placed.mean()) if placed.size else np.nan}
+    return {
+        "coverage": count / len(errors),
+        "n": count,
+        "confidence": float(confidences[count - 1]),
+        "share_above": float(np.mean(errors[:count] > limit_mm)),
+        "mean_mm": float(placed.mean()) if placed.size else np.nan,
+    }
 
 
-def confidence_quality(confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float = LIMIT_MM) -> dict[str, Any]:
+def confidence_quality(
+    confidences: np.ndarray, errors_mm: np.ndarray, limit_mm: float = LIMIT_MM
+) -> dict[str, Any]:
     """All of the above in one dictionary that JSON can hold once its NaN are replaced."""
     table = reliability_table(confidences, errors_mm, limit_mm)
-    return {"limit_mm": limit_mm, "n": len(confidences),
-            "expected_calibration_error": expected_calibration_error(table),
-            "auroc": error_auroc(confidences, errors_mm, limit_mm),
-            "reliability": table, "risk_coverage": risk_coverage(confidences, errors_mm, limit_mm)}
+    return {
+        "limit_mm": limit_mm,
+        "n": len(confidences),
+        "expected_calibration_error": expected_calibration_error(table),
+        "auroc": error_auroc(confidences, errors_mm, limit_mm),
+        "reliability": table,
+        "risk_coverage": risk_coverage(confidences, errors_mm, limit_mm),
+    }

@@ -17,7 +17,9 @@ _EDGE_PERCENTILE = 85
 _DRAWS = 200_000
 
 
-def edge_points(volume: Volume, count: int, random: np.random.Generator, apart_mm: float = 12.0) -> LandmarkSet:
+def edge_points(
+    volume: Volume, count: int, random: np.random.Generator, apart_mm: float = 12.0
+) -> LandmarkSet:
     """Up to `count` random points on edges inside the body, at least `apart_mm` from each other.
 
     Raises UsageError where the scan shows no body with edges in it.
@@ -29,8 +31,10 @@ def edge_points(volume: Volume, count: int, random: np.random.Generator, apart_m
     points = canonical.grid.lps_from_index(drawn[inner_edges(canonical.array)[k, j, i]])
     chosen = _apart(points[volume.distance_to_border_mm(points) > _SPACING_MM], count, apart_mm)
     if not chosen:
-        raise UsageError(f"{volume.name}: no edges found inside a body, so no semi-synthetic pair can be made from it; "
-                         "leave it out.")
+        raise UsageError(
+            f"{volume.name}: no edges found inside a body, so no semi-synthetic pair can be made from it; "
+            "leave it out."
+        )
     return LandmarkSet.from_points([f"e{index:03d}" for index in range(1, len(chosen) + 1)], np.array(chosen))
 
 
@@ -45,7 +49,7 @@ def inner_edges(array: np.ndarray) -> np.ndarray:
 
 
 def _body(array: np.ndarray) -> sitk.Image:
-    """The largest solid thing in the scan, which leaves out the table, with lungs and bowel filled slice by slice."""
+    """The largest solid thing in the scan, which isn't the table; lungs and bowel filled slice by slice."""
     solid = sitk.GetImageFromArray((array > _BODY_HU).astype(np.uint8))
     opened = sitk.BinaryMorphologicalOpening(solid, [_OPENING_VOXELS] * 3)
     largest = sitk.RelabelComponent(sitk.ConnectedComponent(opened), sortByObjectSize=True) == 1

@@ -44,8 +44,9 @@ def share_within(errors_mm: np.ndarray, limit_mm: float) -> float:
     return float(np.mean(np.asarray(errors_mm) <= limit_mm)) if len(errors_mm) else np.nan
 
 
-def bootstrap_intervals(errors_mm: np.ndarray, weights: np.ndarray, level: float = 0.95
-                        ) -> dict[str, tuple[float, float]]:
+def bootstrap_intervals(
+    errors_mm: np.ndarray, weights: np.ndarray, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
     """Percentile intervals of the statistics over resamples of the errors.
 
     `errors_mm` is (n,); `weights` is (resamples, n), the whole number of times each error occurs in each
@@ -88,7 +89,9 @@ def _weighted_quantile(ascending: np.ndarray, repeats: np.ndarray, quantile: flo
         return np.full(len(repeats), np.nan)
     cumulative = np.cumsum(repeats, axis=1)
     rank = (cumulative[:, -1] - 1) * quantile
-    lower, upper = (_value_at_rank(ascending, cumulative, np.clip(side(rank), 0, None)) for side in (np.floor, np.ceil))
+    lower, upper = (
+        _value_at_rank(ascending, cumulative, np.clip(side(rank), 0, None)) for side in (np.floor, np.ceil)
+    )
     return np.where(cumulative[:, -1] > 0, lower + (upper - lower) * (rank - np.floor(rank)), np.nan)
 
 
@@ -114,14 +117,15 @@ def scan_weights(templates: Sequence[str], resamples: int, random: np.random.Gen
     return landmark_weights(len(scans), resamples, random)[:, scan_of]
 
 
-def patient_weights(templates: Sequence[str], targets: Sequence[str], resamples: int,
-                    random: np.random.Generator) -> np.ndarray:
+def patient_weights(
+    templates: Sequence[str], targets: Sequence[str], resamples: int, random: np.random.Generator
+) -> np.ndarray:
     """Bootstrap counts (resamples, n) where whole patients are drawn.
 
-    Transfers of an all-pairs set share their template or target patient, so drawing transfers, or pairs, would
-    give intervals that are too narrow. Here patients are drawn with replacement, and a transfer counts as often
-    as its template patient times its target patient was drawn. A draw of one patient only, which has no pair,
-    is drawn again.
+    Transfers of an all-pairs set share their template or target patient, so drawing transfers, or pairs,
+    would give intervals that are too narrow. Here patients are drawn with replacement, and a transfer counts
+    as often as its template patient times its target patient was drawn. A draw of one patient only, which has
+    no pair, is drawn again.
     """
     patients = sorted(set(templates) | set(targets))
     drawn = _patient_draws(len(patients), resamples, random)

@@ -1,8 +1,9 @@
 """Test sets on disk: which landmarks are carried from which volume to which.
 
-A test set is a folder of volumes, each with its landmarks beside it in `<volume>.csv` (`label,x,y,z`, LPS mm, and
-`quality`: 1 certain, 2 good, 3 not to be scored). A folder with the volumes `template` and `followup` is one pair,
-template → followup; of any other folder all ordered pairs count, over the labels that both volumes have.
+A test set is a folder of volumes, each with its landmarks beside it in `<volume>.csv` (`label,x,y,z`, LPS mm,
+and `quality`: 1 certain, 2 good, 3 not to be scored). A folder with the volumes `template` and `followup` is
+one pair, template → followup; of any other folder all ordered pairs count, over the labels that both volumes
+have.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class AnnotatedVolume:
         """Read the landmarks beside a volume file; the volume itself stays on disk."""
         table = path.with_name(f"{volume_name(path)}.csv")
         if not table.is_file():
-            raise LandmarkError(f"{path}: its landmarks are expected in {table.name} beside it, which is not there.")
+            raise LandmarkError(
+                f"{path}: its landmarks are expected in {table.name} beside it, which is not there."
+            )
         return cls(path, LandmarkSet.read(table, csv_frame="LPS"), read_quality(table))
 
     @property
@@ -82,8 +85,10 @@ def find_evaluation_sets(directory: Path, names: Sequence[str] = ()) -> list[Eva
     """
     folders = {folder.name: folder for folder in _subfolders(directory) if volume_files(folder)}
     if not folders:
-        raise UsageError(f"{directory}: expected sub-folders that hold volumes ({', '.join(VOLUME_SUFFIXES)}) with "
-                         "their landmarks in <volume>.csv, found none; give the folder that holds the test sets.")
+        raise UsageError(
+            f"{directory}: expected sub-folders that hold volumes ({', '.join(VOLUME_SUFFIXES)}) with "
+            "their landmarks in <volume>.csv, found none; give the folder that holds the test sets."
+        )
     if unknown := sorted(set(names) - set(folders)):
         raise UsageError(f"{directory} has no test set {', '.join(unknown)}; it has {', '.join(folders)}.")
     return [read_evaluation_set(folder) for name, folder in folders.items() if not names or name in names]
@@ -94,8 +99,10 @@ def read_evaluation_set(folder: Path) -> EvaluationSet:
     volumes = {volume.name: volume for volume in map(AnnotatedVolume.read, volume_files(folder))}
     pairs = [pair for pair in _pairs(volumes) if pair.labels]
     if not pairs:
-        raise UsageError(f"{folder}: no two volumes there have a label in common ({', '.join(volumes)}); "
-                         "a test set needs at least one pair.")
+        raise UsageError(
+            f"{folder}: no two volumes there have a label in common ({', '.join(volumes)}); "
+            "a test set needs at least one pair."
+        )
     return EvaluationSet(folder.name, tuple(pairs))
 
 
@@ -116,8 +123,11 @@ def _subfolders(directory: Path) -> list[Path]:
 def volume_files(folder: Path, recursive: bool = False) -> list[Path]:
     """The volume files in a folder, by name; with `recursive` those in its sub-folders too."""
     found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(path for path in found
-                  if path.is_file() and path.name.endswith(VOLUME_SUFFIXES) and not path.name.startswith("."))
+    return sorted(
+        path
+        for path in found
+        if path.is_file() and path.name.endswith(VOLUME_SUFFIXES) and not path.name.startswith(".")
+    )
 
 
 def volume_name(path: Path) -> str:
@@ -133,11 +143,15 @@ def volume_name(path: Path) -> str:
 def read_quality(table: Path) -> dict[str, int]:
     """Label → quality of a landmark file; 1 for all of them where the file has no such column."""
     with open(table, newline="", encoding="utf-8-sig") as file:
-        return {row["label"].strip(): _quality(row.get("quality", "1"), table, line)
-                for line, row in enumerate(csv.DictReader(file), start=2)}
+        return {
+            row["label"].strip(): _quality(row.get("quality", "1"), table, line)
+            for line, row in enumerate(csv.DictReader(file), start=2)
+        }
 
 
 def _quality(text: str | None, table: Path, line: int) -> int:
     if text is None or text.strip() not in ("1", "2", "3"):
-        raise LandmarkError(f"{table}, line {line}: quality must be 1, 2 or 3, got {text!r}; correct the file.")
+        raise LandmarkError(
+            f"{table}, line {line}: quality must be 1, 2 or 3, got {text!r}; correct the file."
+        )
     return int(text)

@@ -1,7 +1,8 @@
-"""Semi-synthetic pairs: a real scan, and the same scan deformed, resampled and made noisy, with exact answers.
+"""Semi-synthetic pairs: a real scan, and the same scan deformed, resampled and noisy, with exact answers.
 
-Both scans hold the same anatomy, and even traces of the same noise, so such pairs are easier than real follow-ups.
-They are good for what real pairs can't tell: errors below a reader's own, and points that are certainly not there.
+Both scans hold the same anatomy, and even traces of the same noise, so such pairs are easier than real
+follow-ups. They are good for what real pairs can't tell: errors below a reader's own, and points that are
+certainly not there.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _SLICE_AXIS = 2
 class SyntheticSettings:
     """How a semi-synthetic follow-up differs from its template.
 
-    Per axis: `displacement_sd_mm` of the smooth deformation with control points `control_spacing_mm` apart. The
-    patient lies `shift_mm` away in a random direction; the scan is tilted by `tilt_degrees` about a random axis, its
-    rows and slices run the other way, its spacing is the template's times `spacing_factor`, `noise_hu` is added.
+    Per axis: `displacement_sd_mm` of the smooth deformation with control points `control_spacing_mm` apart.
+    The patient lies `shift_mm` away in a random direction; the scan is tilted by `tilt_degrees` about a
+    random axis, its rows and slices run the other way, its spacing is the template's times `spacing_factor`,
+    `noise_hu` is added.
     """
 
     displacement_sd_mm: float = 4.0
@@ -51,22 +53,33 @@ class SyntheticTarget:
         return self.volume.distance_to_border_mm(self.positions_lps)
 
 
-def synthetic_target(template: Volume, landmarks: LandmarkSet, random: np.random.Generator,
-                     settings: SyntheticSettings = SyntheticSettings()) -> SyntheticTarget:
+def synthetic_target(
+    template: Volume,
+    landmarks: LandmarkSet,
+    random: np.random.Generator,
+    settings: SyntheticSettings = SyntheticSettings(),
+) -> SyntheticTarget:
     """A deformed, resampled, noisy copy of `template`, and where each landmark went."""
     shift = _unit_vector(random) * settings.shift_mm
     ijk_to_lps, size_ijk = _target_grid(template, shift, random, settings)
-    warp = SmoothWarp.random(ijk_to_lps, size_ijk, shift, settings.displacement_sd_mm, settings.control_spacing_mm,
-                             random)
+    warp = SmoothWarp.random(
+        ijk_to_lps, size_ijk, shift, settings.displacement_sd_mm, settings.control_spacing_mm, random
+    )
     array = _pull_back(template, warp)
     array += random.normal(scale=settings.noise_hu, size=array.shape).astype(np.float32)
-    volume = Volume(array=np.clip(np.round(array), AIR_HU, 3071).astype(np.int16), ijk_to_lps=ijk_to_lps,
-                    name=f"{template.name}-warped", source=None, warnings=())
+    volume = Volume(
+        array=np.clip(np.round(array), AIR_HU, 3071).astype(np.int16),
+        ijk_to_lps=ijk_to_lps,
+        name=f"{template.name}-warped",
+        source=None,
+        warnings=(),
+    )
     return SyntheticTarget(volume, warp.target_from_template(landmarks.positions_lps))
 
 
-def _target_grid(template: Volume, shift: np.ndarray, random: np.random.Generator, settings: SyntheticSettings
-                 ) -> tuple[np.ndarray, tuple[int, int, int]]:
+def _target_grid(
+    template: Volume, shift: np.ndarray, random: np.random.Generator, settings: SyntheticSettings
+) -> tuple[np.ndarray, tuple[int, int, int]]:
     """A grid of the template's extent around its shifted centre, tilted, with rows and slices reversed."""
     factor = np.asarray(settings.spacing_factor)
     size = np.maximum(4, np.ceil(np.asarray(template.size_ijk) / factor).astype(int))
@@ -87,7 +100,9 @@ def _pull_back(template: Volume, warp: SmoothWarp) -> np.ndarray:
     for slab, template_lps in warp.slabs():
         index_ijk = template.index_from_lps(template_lps)
         grid = torch.from_numpy((2 * index_ijk + 1) / np.asarray(template.size_ijk) - 1).float()[None]
-        array[slab] = torch.nn.functional.grid_sample(source, grid, align_corners=False)[0, 0].numpy() + AIR_HU
+        array[slab] = (
+            torch.nn.functional.grid_sample(source, grid, align_corners=False)[0, 0].numpy() + AIR_HU
+        )
     return array
 
 
@@ -99,15 +114,21 @@ def _blurred_for(template: Volume, warp: SmoothWarp) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.DiscreteGaussian(image, variance_ijk.tolist()))
 
 
-def cropped_target(target: SyntheticTarget, random: np.random.Generator, keep: float = 0.5) -> SyntheticTarget:
+def cropped_target(
+    target: SyntheticTarget, random: np.random.Generator, keep: float = 0.5
+) -> SyntheticTarget:
     """The same target with only the lower or the upper part of its slices."""
     volume = target.volume
     kept = max(4, round(volume.size_ijk[_SLICE_AXIS] * keep))
     start = int(random.integers(2)) * (volume.size_ijk[_SLICE_AXIS] - kept)
     ijk_to_lps = volume.ijk_to_lps.copy()
     ijk_to_lps[:3, 3] = volume.lps_from_index(np.array((0, 0, start)))
-    part = replace(volume, array=volume.array[start:start + kept].copy(), ijk_to_lps=ijk_to_lps,
-                   name=f"{volume.name}-cropped")
+    part = replace(
+        volume,
+        array=volume.array[start : start + kept].copy(),
+        ijk_to_lps=ijk_to_lps,
+        name=f"{volume.name}-cropped",
+    )
     return SyntheticTarget(part, target.positions_lps)
 
 

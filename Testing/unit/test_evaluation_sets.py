@@ -10,7 +10,12 @@ import pytest
 
 from SAMLandmarkLib.bundled import bundled_folder
 from SAMLandmarkLib.errors import LandmarkError, UsageError
-from SAMLandmarkLib.evaluation.sets import find_evaluation_sets, read_evaluation_set, volume_files, volume_name
+from SAMLandmarkLib.evaluation.sets import (
+    find_evaluation_sets,
+    read_evaluation_set,
+    volume_files,
+    volume_name,
+)
 
 SHARED_SETS = Path(__file__).parents[2].parent / "shared" / "data" / "eval"
 
@@ -26,8 +31,12 @@ def write_set(folder: Path, **tables: str) -> Path:
 
 @pytest.fixture
 def three_patients(tmp_path):
-    return write_set(tmp_path / "three", a="p,1,2,3,1\nq,4,5,6,2\nr,7,8,9,1\n", b="q,1,1,1,3\np,2,2,2,1\n",
-                     c="r,3,3,3,2\ns,0,0,0,1\n")
+    return write_set(
+        tmp_path / "three",
+        a="p,1,2,3,1\nq,4,5,6,2\nr,7,8,9,1\n",
+        b="q,1,1,1,3\np,2,2,2,1\n",
+        c="r,3,3,3,2\ns,0,0,0,1\n",
+    )
 
 
 def described(evaluation_set):
@@ -36,7 +45,11 @@ def described(evaluation_set):
 
 def test_all_ordered_pairs_over_common_labels(three_patients):
     assert described(read_evaluation_set(three_patients)) == {
-        ("a", "b"): ["p", "q"], ("b", "a"): ["q", "p"], ("a", "c"): ["r"], ("c", "a"): ["r"]}
+        ("a", "b"): ["p", "q"],
+        ("b", "a"): ["q", "p"],
+        ("a", "c"): ["r"],
+        ("c", "a"): ["r"],
+    }
 
 
 def test_the_worse_quality_of_both_sides_counts(three_patients):
@@ -104,6 +117,12 @@ def test_hidden_files_and_folders_are_left_alone(three_patients):
 def test_the_development_sets_have_the_published_counts():
     sets = {each.name: each for each in find_evaluation_sets(SHARED_SETS)}
     counts = {name: sum(len(pair.labels) for pair in each.pairs) for name, each in sets.items()}
-    assert counts == {"lung-followup": 51, "abdomen-followup": 20, "chest": 114, "abdomen": 86, "head-neck": 660}
+    assert counts == {
+        "lung-followup": 51,
+        "abdomen-followup": 20,
+        "chest": 114,
+        "abdomen": 86,
+        "head-neck": 660,
+    }
     lung = sets["lung-followup"].pairs[0]
     assert [label for label in lung.labels if lung.quality(label) == 3] == ["p035"]

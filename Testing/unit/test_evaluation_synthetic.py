@@ -1,4 +1,4 @@
-"""Semi-synthetic pairs: the answers are exact, the volumes agree with them, and the points are worth finding."""
+"""Semi-synthetic pairs: exact answers, volumes that agree with them, points worth finding."""
 
 from __future__ import annotations
 
@@ -59,8 +59,14 @@ def value_at(volume, points_lps):
 
 
 def warp_of(sd, spacing, random):
-    return SmoothWarp.random(affine_from_parts((5.0, -40.0, 10.0), (1.5, 2.0, 3.0), TILTED), (80, 60, 40),
-                             np.array([20.0, -10.0, 5.0]), sd, spacing, random)
+    return SmoothWarp.random(
+        affine_from_parts((5.0, -40.0, 10.0), (1.5, 2.0, 3.0), TILTED),
+        (80, 60, 40),
+        np.array([20.0, -10.0, 5.0]),
+        sd,
+        spacing,
+        random,
+    )
 
 
 def test_positions_invert_the_pull_back(random):
@@ -80,9 +86,11 @@ def test_voxels_and_points_are_moved_by_the_same_map(random):
 
 
 def test_displacement_has_the_wanted_size(random):
-    displacements = [np.concatenate([positions for _, positions in warp_of(4.0, 20.0, random).slabs()])
-                     - np.concatenate([positions for _, positions in warp_of(0.0, 20.0, random).slabs()])
-                     for _ in range(3)]
+    displacements = [
+        np.concatenate([positions for _, positions in warp_of(4.0, 20.0, random).slabs()])
+        - np.concatenate([positions for _, positions in warp_of(0.0, 20.0, random).slabs()])
+        for _ in range(3)
+    ]
     assert np.std(displacements) == pytest.approx(4.0, rel=0.1)
 
 
@@ -94,21 +102,31 @@ def test_a_folding_deformation_is_refused(random):
 def test_target_shows_at_the_answers_what_the_template_shows_at_the_points(wave_volume, random):
     points = wave_volume.lps_from_index(random.uniform((15, 15, 12), (45, 35, 28), size=(50, 3)))
     settings = SyntheticSettings(shift_mm=12.0, control_spacing_mm=40.0, noise_hu=0.0)
-    target = synthetic_target(wave_volume, LandmarkSet.from_points([f"p{n}" for n in range(50)], points), random, settings)
-    np.testing.assert_allclose(value_at(target.volume, target.positions_lps), value_at(wave_volume, points), atol=8.0)
+    target = synthetic_target(
+        wave_volume, LandmarkSet.from_points([f"p{n}" for n in range(50)], points), random, settings
+    )
+    np.testing.assert_allclose(
+        value_at(target.volume, target.positions_lps), value_at(wave_volume, points), atol=8.0
+    )
     assert np.ptp(value_at(wave_volume, points)) > 500
 
 
 def test_target_lies_on_another_grid_at_another_place(scan, scan_points, random):
     target = synthetic_target(scan, scan_points, random)
     np.testing.assert_allclose(target.volume.spacing_mm, scan.spacing_mm * (1.1, 1.1, 1.3))
-    assert np.linalg.norm((target.positions_lps - scan_points.positions_lps).mean(axis=0)) == pytest.approx(30, abs=3)
-    assert not np.allclose(target.volume.ijk_to_lps[:3, :3], np.diag(np.diag(target.volume.ijk_to_lps[:3, :3])))
+    assert np.linalg.norm((target.positions_lps - scan_points.positions_lps).mean(axis=0)) == pytest.approx(
+        30, abs=3
+    )
+    assert not np.allclose(
+        target.volume.ijk_to_lps[:3, :3], np.diag(np.diag(target.volume.ijk_to_lps[:3, :3]))
+    )
     assert target.volume.array.dtype == np.int16
 
 
 def test_same_seed_gives_the_same_pair(scan, scan_points):
-    first, second, other = (synthetic_target(scan, scan_points, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, second, other = (
+        synthetic_target(scan, scan_points, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first.volume.array, second.volume.array)
     np.testing.assert_array_equal(first.positions_lps, second.positions_lps)
     assert not np.allclose(first.positions_lps, other.positions_lps)
@@ -122,8 +140,10 @@ def test_cropping_keeps_half_the_slices_where_they_were(scan, scan_points, seed)
     assert cropped.volume.size_ijk[2] == round(target.volume.size_ijk[2] / 2)
     seen = cropped.distances_to_border_mm > 3
     assert 0 < seen.sum() < len(seen)
-    np.testing.assert_allclose(value_at(cropped.volume, cropped.positions_lps[seen]),
-                               value_at(target.volume, target.positions_lps[seen]))
+    np.testing.assert_allclose(
+        value_at(cropped.volume, cropped.positions_lps[seen]),
+        value_at(target.volume, target.positions_lps[seen]),
+    )
 
 
 def test_points_lie_on_edges_inside_the_body_and_apart(scan, scan_points):
@@ -134,7 +154,7 @@ def test_points_lie_on_edges_inside_the_body_and_apart(scan, scan_points):
     array = scan.array.astype(float)
     steepness = np.linalg.norm(np.gradient(np.clip(array, -1000, 500)), axis=0)
     k, j, i = np.round(scan.index_from_lps(points)).astype(int).T[::-1]
-    around = [steepness[c - 2:c + 3, b - 2:b + 3, a - 2:a + 3].max() for a, b, c in zip(i, j, k)]
+    around = [steepness[c - 2 : c + 3, b - 2 : b + 3, a - 2 : a + 3].max() for a, b, c in zip(i, j, k)]
     assert np.median(around) > 2 * np.median(steepness[array > -300])
 
 

@@ -35,8 +35,16 @@ def errors(random):
 
 def test_statistics_of_known_errors():
     statistics = error_statistics(np.array([1.0, 2.0, 5.0, 10.0, 32.0]))
-    assert statistics == {"n": 5, "n_without_position": 0, "mean_mm": 10.0, "median_mm": 5.0, "p90_mm": pytest.approx(23.2),
-                          "max_mm": 32.0, "within_5_mm": pytest.approx(0.6), "within_10_mm": pytest.approx(0.8)}
+    assert statistics == {
+        "n": 5,
+        "n_without_position": 0,
+        "mean_mm": 10.0,
+        "median_mm": 5.0,
+        "p90_mm": pytest.approx(23.2),
+        "max_mm": 32.0,
+        "within_5_mm": pytest.approx(0.6),
+        "within_10_mm": pytest.approx(0.8),
+    }
 
 
 def test_a_landmark_without_position_is_not_within_and_not_in_the_millimetres():
@@ -77,7 +85,10 @@ def test_interval_of_the_mean_agrees_with_theory(random):
 
 
 def test_same_seed_gives_the_same_interval(errors):
-    intervals = [bootstrap_intervals(errors, landmark_weights(60, 200, np.random.default_rng(seed))) for seed in (1, 1, 2)]
+    intervals = [
+        bootstrap_intervals(errors, landmark_weights(60, 200, np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
+    ]
     assert intervals[0] == intervals[1] != intervals[2]
 
 
@@ -92,7 +103,12 @@ def test_patients_are_drawn_on_both_sides_of_a_pair(random):
     weights = patient_weights(templates, targets, 500, random)
     assert (weights[:, 0] == weights[:, 2]).all()
     # Three draws spread as 2, 1, 0 or 1, 1, 1: all four counts are fixed by which patients were drawn.
-    assert {tuple(row) for row in weights.tolist()} <= {(2, 0, 2, 0), (0, 2, 0, 0), (0, 0, 0, 2), (1, 1, 1, 1)}
+    assert {tuple(row) for row in weights.tolist()} <= {
+        (2, 0, 2, 0),
+        (0, 2, 0, 0),
+        (0, 0, 0, 2),
+        (1, 1, 1, 1),
+    }
 
 
 def test_intervals_over_patients_are_wider_than_over_transfers(random):
@@ -101,8 +117,10 @@ def test_intervals_over_patients_are_wider_than_over_transfers(random):
     pairs = [(one, other) for one in names for other in names if one != other]
     errors = np.array([hard[target] + random.normal(0, 0.1) for _, target in pairs])
     of_patients = patient_weights([pair[0] for pair in pairs], [pair[1] for pair in pairs], 2000, random)
-    widths = [np.diff(bootstrap_intervals(errors, weights)["mean_mm"])[0]
-              for weights in (of_patients, landmark_weights(len(pairs), 2000, random))]
+    widths = [
+        np.diff(bootstrap_intervals(errors, weights)["mean_mm"])[0]
+        for weights in (of_patients, landmark_weights(len(pairs), 2000, random))
+    ]
     assert widths[0] > 1.5 * widths[1]
 
 
@@ -154,10 +172,17 @@ def test_confidence_of_no_landmarks_is_undefined():
     assert quality["risk_coverage"] == []
 
 
-@pytest.mark.parametrize(("label", "mirrored"), [
-    ("parotid_left", "parotid_right"), ("kidney_lower_pole_right", "kidney_lower_pole_left"),
-    ("right_upper_lobe_carina", "left_upper_lobe_carina"), ("transverse_process_l1_left_tip", "transverse_process_l1_right_tip"),
-    ("carina", None), ("leftover", None), ("left_to_right", None),
-])
+@pytest.mark.parametrize(
+    ("label", "mirrored"),
+    [
+        ("parotid_left", "parotid_right"),
+        ("kidney_lower_pole_right", "kidney_lower_pole_left"),
+        ("right_upper_lobe_carina", "left_upper_lobe_carina"),
+        ("transverse_process_l1_left_tip", "transverse_process_l1_right_tip"),
+        ("carina", None),
+        ("leftover", None),
+        ("left_to_right", None),
+    ],
+)
 def test_the_other_side_of_a_label(label, mirrored):
     assert mirrored_label(label) == mirrored

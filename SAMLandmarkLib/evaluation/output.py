@@ -1,0 +1,47 @@
+"""Evaluation results on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..files import create_folder, write_atomically
+from ..results import to_json
+from .records import CSV_COLUMNS
+from .runs import SetRun
+
+TABLE_NAME = "evaluation.csv"
+REPORT_NAME = "evaluation.json"
+TEXT_NAME = "evaluation.md"
+
+
+def write_evaluation(
+    directory: str | os.PathLike, runs: Sequence[SetRun], document: dict[str, Any], text: str
+) -> list[Path]:
+    """Write `evaluation.csv` (one row per transfer, LPS mm), `evaluation.json`, the tables; return the paths.
+
+    Undefined figures are null in JSON and empty in CSV. Raises OutputError where a file can't be written.
+    """
+    folder = create_folder(directory)
+    contents = {
+        TABLE_NAME: transfers_text(runs),
+        TEXT_NAME: text,
+        REPORT_NAME: json.dumps(to_json(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in contents]
+
+
+def transfers_text(runs: Sequence[SetRun]) -> str:
+    """The text of `evaluation.csv`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(record.row() for run in runs for record in run.records)
+    return text.getvalue()
