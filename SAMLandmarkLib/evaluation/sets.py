@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import LandmarkError, UsageError
 from ..landmarks import LandmarkSet
 
-VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 WORST_SCORED_QUALITY = 2
 
 
@@ -126,7 +126,7 @@ def volume_files(folder: Path, recursive: bool = False) -> list[Path]:
     return sorted(
         path
         for path in found
-        if path.is_file() and path.name.endswith(VOLUME_SUFFIXES) and not path.name.startswith(".")
+        if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES) and not path.name.startswith(".")
     )
 
 
@@ -136,21 +136,20 @@ def volume_name(path: Path) -> str:
     >>> volume_name(Path("scans/chest.1.nii.gz"))
     'chest.1'
     """
-    suffix = next((suffix for suffix in VOLUME_SUFFIXES if path.name.endswith(suffix)), "")
-    return path.name.removesuffix(suffix)
+    suffix = next((suffix for suffix in VOLUME_SUFFIXES if path.name.lower().endswith(suffix)), "")
+    return path.name[: len(path.name) - len(suffix)]
 
 
 def read_quality(table: Path) -> dict[str, int]:
     """Label → quality of a landmark file; 1 for all of them where the file has no such column."""
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        return {
-            row["label"].strip(): _quality(row.get("quality", "1"), table, line)
-            for line, row in enumerate(csv.DictReader(file), start=2)
-        }
+    rows = csv.reader(table.read_text(encoding="utf-8-sig").splitlines())
+    columns = [name.strip().lower() for name in next(rows)]
+    named = (dict(zip(columns, map(str.strip, row))) for row in rows if any(map(str.strip, row)))
+    return {row["label"]: _quality(row.get("quality", "1"), table, rows.line_num) for row in named}
 
 
-def _quality(text: str | None, table: Path, line: int) -> int:
-    if text is None or text.strip() not in ("1", "2", "3"):
+def _quality(text: str, table: Path, line: int) -> int:
+    if text not in ("1", "2", "3"):
         raise LandmarkError(
             f"{table}, line {line}: quality must be 1, 2 or 3, got {text!r}; correct the file."
         )

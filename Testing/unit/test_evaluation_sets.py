@@ -72,6 +72,12 @@ def test_quality_is_one_where_the_file_has_no_such_column(tmp_path):
     assert read_evaluation_set(folder).pairs[0].quality("p") == 1
 
 
+def test_spaces_capitals_and_blank_lines_do_not_matter(tmp_path):
+    folder = write_set(tmp_path / "loose", a="p,1,2,3,1\n", b="p,1,2,3,1\n")
+    (folder / "a.csv").write_text("\ufeffLabel, X, Y, Z, Quality\n\n p , 1, 2, 3, 2\n", encoding="utf-8")
+    assert read_evaluation_set(folder).pairs[0].quality("p") == 2
+
+
 def test_a_quality_that_is_none_is_named_with_its_line(tmp_path):
     folder = write_set(tmp_path / "odd", a="p,1,2,3,1\nq,1,2,3,good\n", b="p,1,2,3,1\n")
     with pytest.raises(LandmarkError, match=r"a\.csv, line 3: quality must be 1, 2 or 3, got 'good'"):
