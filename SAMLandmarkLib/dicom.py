@@ -1,8 +1,8 @@
 """A DICOM series from a folder, with its geometry computed from the position of every slice.
 
 GDCM finds the series and decodes and rescales the slices. The map to LPS comes from the slices themselves and
-not from ITK, which looks only at the first two: so missing slices are noticed, and the stack of a tilted gantry
-stays sheared as it is.
+not from ITK, which looks only at the first two: so missing slices are noticed, and the stack of a tilted
+gantry stays sheared as it is.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _tags(reader: sitk.ImageSeriesReader, number: int, *keys: str) -> tuple[str,
 def _slice_geometry(
     reader: sitk.ImageSeriesReader, count: int, folder: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position `(n, 3)` mm, orientation `(n, 6)`, and pixel spacing `(n, 2)` mm (rows, columns) of the slices."""
+    """Position `(n, 3)` mm, orientation `(n, 6)` and pixel spacing `(n, 2)` mm (rows, columns) of each."""
     tags = (_POSITION, _ORIENTATION, _PIXEL_SPACING)
     texts = [_tags(reader, number, *tags) for number in range(count)]
     try:

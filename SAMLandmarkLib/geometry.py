@@ -64,7 +64,7 @@ def spacing_of(affine: np.ndarray) -> np.ndarray:
 def voxel_edge_bounds(
     ijk_to_lps: np.ndarray, size_ijk: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper corner, `(3,)` LPS mm each, of the L-P-S box around a volume's outermost voxel edges."""
+    """Lower and upper corner, `(3,)` LPS mm each, of the box around a volume's outermost voxel edges."""
     ends = [(-0.5, size - 0.5) for size in size_ijk]
     corners = transform_points(ijk_to_lps, np.array(list(itertools.product(*ends))))
     return corners.min(axis=0), corners.max(axis=0)

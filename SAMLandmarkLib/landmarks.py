@@ -63,7 +63,7 @@ class LandmarkSet(Sequence):
 
     @classmethod
     def from_points(cls, labels: Sequence[str], positions_lps: np.ndarray) -> LandmarkSet:
-        """Landmarks from labels and points `(n, 3)` in LPS mm; a row of NaN is a landmark without position."""
+        """Landmarks from labels and points `(n, 3)` in LPS mm; a row of NaN is one without position."""
         positions = (
             None if np.isnan(point).all() else point for point in np.asarray(positions_lps, dtype=float)
         )

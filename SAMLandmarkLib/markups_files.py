@@ -26,7 +26,7 @@ _SCHEMA = (
 )
 # Slicer's files of before 4.11 give the frame as a number.
 _FRAMES = {"LPS": "LPS", "RAS": "RAS", "0": "RAS", "1": "LPS"}
-_FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID".split(",")
+_FCSV_HEADER = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
 # Slicer writes two more fields than it names: the position status and whether the point was placed by itself.
 _FCSV_UNNAMED = ["positionStatus", "autoCreated"]
 _FCSV_DEFINED = "2"
@@ -54,7 +54,7 @@ def write_markups(
     descriptions: Sequence[str] | None = None,
     name: str | None = None,
 ) -> None:
-    """Write points `(n, 3)` in LPS mm as a `.mrk.json` point list that Slicer opens; NaN points are `missing`.
+    """Write points `(n, 3)` in LPS mm as a `.mrk.json` point list that Slicer opens; NaN means missing.
 
     `confidences (n,)` become a measurement that Slicer keeps with the points (NaN is written as 0), `name` is
     the node's name in Slicer. Raises OutputError where the file can't be written, whole.
@@ -220,7 +220,7 @@ def _read_fcsv(path: Path) -> list[Landmark]:
             "'# CoordinateSystem = RAS' at its top."
         )
     frame = _frame_from(header["CoordinateSystem"], path)
-    columns = header["columns"].split(",") if "columns" in header else _FCSV_COLUMNS
+    columns = header.get("columns", _FCSV_HEADER).split(",")
     # Comments become blank lines, so that the line numbers stay right.
     rows = csv.reader("" if line.startswith("#") else line for line in lines)
     named_rows = _named_rows(rows, columns + _FCSV_UNNAMED, path)

@@ -29,7 +29,8 @@ _NIFTI2 = [
     ("sizeof_hdr", "i4"), ("magic", "S4"), ("unused1", "V4"), ("datatype", "i2"), ("unused2", "V2"),
     ("dim", "i8", 8), ("unused3", "V24"), ("pixdim", "f8", 8), ("vox_offset", "i8"), ("scl_slope", "f8"),
     ("scl_inter", "f8"), ("unused4", "V152"), ("qform_code", "i4"), ("sform_code", "i4"),
-    ("quaternion", "f8", 3), ("qoffset", "f8", 3), ("srow", "f8", (3, 4)), ("unused5", "V4"), ("xyzt_units", "i4"), ("unused6", "V36"),
+    ("quaternion", "f8", 3), ("qoffset", "f8", 3), ("srow", "f8", (3, 4)), ("unused5", "V4"),
+    ("xyzt_units", "i4"), ("unused6", "V36"),
 ]  # fmt: skip
 _VOXEL_TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -139,7 +140,7 @@ def _rescaled(array: np.ndarray, slope: float, intercept: float) -> np.ndarray:
 
 
 def _map_to_lps(header: np.void, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The map that ITK and Slicer use, but with the shear of an sform; doubts where the header is ambiguous."""
+    """The map that ITK and Slicer use, but with the shear of an sform; doubts where the header has two."""
     spacing = np.abs(header["pixdim"][1:4].astype(float))
     check_spacing(spacing, str(path))
     has_sform, has_qform = header["sform_code"] > 0, header["qform_code"] > 0

@@ -1,9 +1,9 @@
 """From a native CT grid to the canonical one, by one mechanism.
 
 Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the coarser
-of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S (in any order
-and sense) that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the same way along
-their own axes, and one trilinear resampling then turns them.
+of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S, in any order
+and sense, that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the same way
+along their own axes, and one trilinear resampling then turns them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .geometry import CanonicalGrid, affine_from_parts, spacing_of
 MINIMUM_HU, MAXIMUM_HU = -1024.0, 3071.0
 
 # Axes count as running along L, P, S when no voxel moves further than this by saying so.
-_ALIGNED_TOLERANCE_MM = 0.01
+_ALIGNED_TOLERANCE_MM = 0.05
 # Two triangles of 1/sqrt(2) of the width blur as much as one of the full width, so that a turned volume looks
 # as sharp as one that isn't.
 _TURNED_REDUCTION = 2**-0.5
@@ -102,7 +102,7 @@ def _reduced(size: int, spacing_mm: float, wanted_mm: float) -> _AxisSampling:
 
 
 def _resample_separably(array: np.ndarray, samplings: list[_AxisSampling]) -> np.ndarray:
-    """Resample `[k, j, i]` along its axes (samplings in the order i, j, k), with a float copy of one slab only."""
+    """Resample `[k, j, i]` along its axes (samplings of i, j, k), with a float copy of one slab only."""
     weights_i, weights_j, weights_k = (
         _weights(sampling, size) for sampling, size in zip(samplings, array.shape[::-1])
     )

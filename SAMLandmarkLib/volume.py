@@ -17,7 +17,7 @@ from .volume_checks import checked_affine, checked_array, ct_warnings
 
 @dataclass(frozen=True, eq=False)
 class CanonicalVolume:
-    """A volume on the canonical grid: float32 `array [z, y, x]` in [-1024, 3071] HU, -1024 outside the scan."""
+    """A volume on the canonical grid: float32 `array [z, y, x]`, -1024 to 3071 HU, -1024 outside the scan."""
 
     array: np.ndarray
     grid: CanonicalGrid
@@ -52,8 +52,8 @@ class Volume:
     def read(cls, path: str | os.PathLike) -> Volume:
         """Read a NIfTI, NRRD or MetaImage file, or a folder that holds one DICOM series.
 
-        Raises VolumeError, naming the file, where it can't be read or isn't one scalar 3-D volume; issues a
-        VolumeWarning where the values don't look like CT or the header is ambiguous, and keeps it in `.warnings`.
+        Raises VolumeError, naming the file, where it can't be read or isn't one scalar 3-D volume. Issues a
+        VolumeWarning, kept in `.warnings`, where the values don't look like CT or the header is ambiguous.
         """
         from .volume_files import read_volume_file
 

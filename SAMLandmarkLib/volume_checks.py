@@ -17,7 +17,7 @@ _BLOCK_VOXELS = 1 << 24
 
 
 def checked_array(array: np.ndarray, name: str) -> np.ndarray:
-    """`array [z, y, x]` as int16 where that holds it, else as float32; VolumeError names the volume `name`."""
+    """`array [z, y, x]` as int16 where that holds it, else as float32; VolumeError names it `name`."""
     array = np.asarray(array)
     _check_shape(array.shape, name)
     if array.dtype.kind not in "iuf":
