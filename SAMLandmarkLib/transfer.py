@@ -176,6 +176,7 @@ class TransferEngine:
     def _provenance(self, template: Embedding, target: Embedding, matching_seconds: float) -> dict:
         return {
             "model": {"version": self.model.metadata.version, "sha256": self.model.checksum},
+            "sources": {"template": template.source, "target": target.source},
             "settings": {"device": str(self.model.device), "dtype": str(self.model.dtype).removeprefix("torch.")},
             "seconds": {"template": template.seconds, "target": target.seconds, "matching": round(matching_seconds, 4)},
             "warnings": {"template": list(template.warnings), "target": list(target.warnings)},

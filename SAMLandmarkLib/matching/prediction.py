@@ -17,6 +17,8 @@ ENOUGH = 16.0
 ROBUST_ITERATIONS = 6
 RIDGE = 4.0
 LEAST_SPREAD_MM = 3.0
+EXTRAPOLATION = 0.1
+"""Uncertainty per mm by which a point lies beside the centre of the correspondences that predict it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Correspondences:
     def _global_affine(self) -> np.ndarray:
         weight = np.ones(len(self))
         for _ in range(ROBUST_ITERATIONS):
-            affine = _weighted_affine(self.template_lps, self.target_lps, weight, _identity_about(self, weight))
+            affine = _weighted_affine(self.template_lps, self.target_lps, weight, np.eye(4, 3))
             distance = np.linalg.norm(self.target_lps - _apply(affine, self.template_lps), axis=1)
             weight = _tukey(distance)
         return affine
@@ -68,10 +70,10 @@ class Correspondences:
             local = _weighted_affine(self.template_lps - point, residuals, weight, flat)
             distance = np.linalg.norm(residuals - _apply(local, self.template_lps - point), axis=1)
             weight = kernel * _tukey(distance, kernel)
-        support = weight.sum()
-        spread = np.sqrt((weight * distance**2).sum() / max(support, 1e-9) + (ENOUGH / max(support, 1e-9)))
-        position = _apply(affine, point[None])[0] + local[3]
-        return position, max(float(spread), LEAST_SPREAD_MM)
+        weight = weight / max(weight.sum(), 1e-9)
+        beyond_mm = np.linalg.norm(weight @ self.template_lps - point)
+        spread = np.sqrt(weight @ distance**2 + (EXTRAPOLATION * beyond_mm) ** 2)
+        return _apply(affine, point[None])[0] + local[3], max(float(spread), LEAST_SPREAD_MM)
 
 
 def _apply(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -88,10 +90,6 @@ def _weighted_affine(source: np.ndarray, target: np.ndarray, weight: np.ndarray,
     right = (design * weight[:, None]).T @ target
     right[:3] += RIDGE * scale**2 * prior[:3]
     return np.linalg.solve(normal + 1e-6 * np.eye(4), right)
-
-
-def _identity_about(pairs: Correspondences, weight: np.ndarray) -> np.ndarray:
-    return np.vstack([np.eye(3), np.zeros((1, 3))])
 
 
 def _tukey(distance: np.ndarray, kernel: np.ndarray | None = None) -> np.ndarray:

@@ -30,15 +30,19 @@ class Pair:
     index_b: Tensor
 
 
-def draw_pair(pool: VolumePool, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator) -> Pair:
-    """Draw until two views of a volume share enough of the body."""
+def draw_pair(
+    pool: VolumePool, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator, appearance: bool = True
+) -> Pair:
+    """Draw until two views of a volume share enough of the body; `appearance` lets them look different."""
     while True:
-        pair = _try_pair(pool.draw(rng), branch, config, rng)
+        pair = _try_pair(pool.draw(rng), branch, config, rng, appearance)
         if len(pair.index_a) >= MINIMUM_ANCHORS:
             return pair
 
 
-def _try_pair(volume: TrainingVolume, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator) -> Pair:
+def _try_pair(
+    volume: TrainingVolume, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator, appearance: bool
+) -> Pair:
     hu = volume.hu[branch.spacing_mm]
     center = volume.body_ijk[rng.integers(len(volume.body_ijk))] * 2.0 / branch.spacing_mm
     shift = rng.uniform(-MAXIMUM_SHIFT, MAXIMUM_SHIFT, 3) * np.array(branch.patch_kji[::-1]) / 2
@@ -46,8 +50,7 @@ def _try_pair(volume: TrainingVolume, branch: BranchTraining, config: TrainingCo
     map_b = random_map(center + shift, branch, config, rng, hu.device)
     grid_a = map_a.grid()
     plain_a, plain_b = cut(hu, grid_a), cut(hu, map_b.grid())
-    image_a, image_b = vary_appearance(plain_a, rng), vary_appearance(plain_b, rng)
-
+    image_a, image_b = (vary_appearance(plain, rng) if appearance else plain for plain in (plain_a, plain_b))
     index_a = _random_indices(branch.patch_kji, OVERSAMPLING * config.anchors, rng, hu.device)
     index_b = map_b.to_patch(_look_up(grid_a, index_a))
     limit = index_b.new_tensor(branch.patch_kji[::-1]) - 1

@@ -93,10 +93,6 @@ class Trainer:
                 saved = time.monotonic()
         self.save()
 
-    def averaged_network(self) -> SamNetwork:
-        """The moving average of the weights, ready for inference."""
-        return self.average.module.eval()
-
     def _train_step(self, progress: float) -> dict[str, float]:
         config = self.config
         rng = np.random.default_rng([config.seed, self.step])
@@ -126,6 +122,15 @@ class Trainer:
             log.write(json.dumps(row) + "\n")
         if report is not None:
             report(row)
+
+
+def averaged_network(checkpoint: dict) -> SamNetwork:
+    """The network with the moving average of the weights that a checkpoint holds, ready for inference."""
+    network = SamNetwork()
+    prefix = "module."  # AveragedModel keeps its copy of the network under this name
+    average = checkpoint["average"]
+    network.load_state_dict({name.removeprefix(prefix): average[name] for name in average if name.startswith(prefix)})
+    return network.eval()
 
 
 def _progress(step: int, elapsed: float, minutes: float | None, steps: int | None) -> float:

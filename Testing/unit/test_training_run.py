@@ -1,0 +1,147 @@
+"""Training on real CT: it learns, survives being cut off, and ends in a model file that works."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from SAMLandmarkLib.errors import ModelError, UsageError
+from SAMLandmarkLib.model.bundle import EmbeddingModel
+from SAMLandmarkLib.training.command import TrainingRequest, export_run, run_training
+from SAMLandmarkLib.training.config import TrainingConfig
+from SAMLandmarkLib.training.losses import retrieval_accuracy, soft_info_nce
+from SAMLandmarkLib.training.pool import VolumePool, pack
+
+CPU = torch.device("cpu")
+SMALL = {
+    "fine": {"patch_kji": [32, 32, 32]},
+    "coarse": {"patch_kji": [32, 32, 32]},
+    "pairs_per_step": 1,
+    "anchors": 128,
+    "warmup_steps": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def config_path(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "small.json"
+    path.write_text(json.dumps(SMALL))
+    return path
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoint.pt", weights_only=True)["network"]
+
+
+def test_training_learns_and_exports_a_working_model(sample_folder, config_path, tmp_path):
+    rows: list[dict] = []
+    request = TrainingRequest(sample_folder, tmp_path / "run", steps=100, device="cpu", config=config_path)
+    model_path = run_training(request, rows.append)
+    assert [row["step"] for row in rows] == [50, 100]
+    assert rows[1]["coarse_loss"] < rows[0]["coarse_loss"]
+    assert rows[1]["fine_loss"] < rows[0]["fine_loss"]
+    assert [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()] == [50, 100]
+    metadata = EmbeddingModel.load(model_path, "cpu").metadata
+    assert metadata.training["steps"] == 100
+    assert sorted(metadata.training["volumes"][""]) == ["followup", "template"]
+
+
+def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, config_path, tmp_path):
+    def run(name: str, steps: int, resume: bool = False) -> None:
+        run_training(TrainingRequest(sample_folder, tmp_path / name, None, steps, resume, "cpu", config_path))
+
+    # the learning rate follows the planned number of steps, so the part is planned as a whole and cut off
+    run("straight", 4)
+    with pytest.MonkeyPatch.context() as patch:
+        from SAMLandmarkLib.training.trainer import Trainer
+
+        original = Trainer._train_step
+
+        def cut_off(self, progress):
+            if self.step == 2:
+                self.save()
+                raise KeyboardInterrupt
+            return original(self, progress)
+
+        patch.setattr(Trainer, "_train_step", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", 4)
+    run("cut", 4, resume=True)
+    straight, resumed = weights(tmp_path / "straight"), weights(tmp_path / "cut")
+    for name, value in straight.items():
+        torch.testing.assert_close(resumed[name], value, atol=1e-4, rtol=1e-3)
+
+
+def test_a_finished_folder_is_not_overwritten(sample_folder, config_path, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match="holds a training run already; go on with --resume"):
+        run_training(TrainingRequest(sample_folder, tmp_path, steps=1, device="cpu", config=config_path))
+
+
+def test_damaged_checkpoint_is_named(sample_folder, config_path, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoint")
+    with pytest.raises(ModelError, match=r"checkpoint\.pt: cannot resume"):
+        run_training(TrainingRequest(sample_folder, tmp_path, steps=1, resume=True, device="cpu", config=config_path))
+    with pytest.raises(ModelError, match="holds no complete training run"):
+        export_run(tmp_path, tmp_path / "model.pt")
+
+
+def test_length_is_asked_for(sample_folder, tmp_path):
+    with pytest.raises(UsageError, match="--minutes N or --steps N"):
+        run_training(TrainingRequest(sample_folder, tmp_path / "run"))
+
+
+def test_folder_without_volumes_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(UsageError, match="no volume to train on"):
+        run_training(TrainingRequest(tmp_path / "data", tmp_path / "run", steps=1, device="cpu"))
+
+
+def test_unknown_setting_is_named(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"fine": {"temprature": 0.2}}')
+    with pytest.raises(UsageError, match="fine: unknown setting temprature; known are .*temperature"):
+        TrainingConfig.read(path)
+
+
+def test_unreadable_volume_is_left_out_and_logged(sample_folder, tmp_path, caplog):
+    group = tmp_path / "torso"
+    group.mkdir()
+    (group / "good.nii.gz").write_bytes((sample_folder / "template.nii.gz").read_bytes())
+    (group / "bad.nii.gz").write_bytes(b"no volume")
+    pool = VolumePool.read(tmp_path, {"torso": 1.0}, CPU)
+    assert [(volume.group, volume.name) for volume in pool.volumes] == [("torso", "good")]
+    assert "bad.nii.gz" in caplog.text
+
+
+def test_packed_volumes_are_those_of_the_folder(sample_folder, tmp_path):
+    pack(sample_folder, tmp_path / "volumes.npz")
+    packed, read = (VolumePool.read(source, {}, CPU) for source in (tmp_path / "volumes.npz", sample_folder))
+    for one, other in zip(packed.volumes, read.volumes, strict=True):
+        assert one.name == other.name
+        torch.testing.assert_close(one.hu[2.0], other.hu[2.0])
+
+
+def test_group_weights_decide_what_is_drawn(sample_folder, tmp_path):
+    for group in ("torso", "limb"):
+        (tmp_path / group).mkdir()
+        (tmp_path / group / "scan.nii.gz").write_bytes((sample_folder / "template.nii.gz").read_bytes())
+    pool = VolumePool.read(tmp_path, {"torso": 0.9, "limb": 0.1}, CPU)
+    rng = np.random.default_rng(0)
+    drawn = [pool.draw(rng).group for _ in range(400)]
+    assert 0.85 < drawn.count("torso") / 400 < 0.95
+
+
+def test_loss_falls_as_vectors_agree_and_rises_with_far_confusion():
+    eye = torch.eye(6)
+    distance = torch.full((6, 6), 50.0).fill_diagonal_(0.0)
+    agreeing = soft_info_nce(eye, eye, distance, 4.0, 0.1)
+    confused = soft_info_nce(eye, eye.roll(1, 0), distance, 4.0, 0.1)
+    forgiven = soft_info_nce(eye, eye.roll(1, 0), torch.full((6, 6), 0.5), 4.0, 0.1)
+    assert agreeing < 0.01 < forgiven < confused
+    assert retrieval_accuracy(eye, eye, distance, 5.0) == 1.0
+    assert retrieval_accuracy(eye, eye.roll(1, 0), distance, 5.0) == 0.0
