@@ -1,9 +1,9 @@
 """From a native CT grid to the canonical one, by one mechanism.
 
-Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the coarser
-of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S, in any order
-and sense, that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the same way
-along their own axes, and one trilinear resampling then turns them.
+Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the
+coarser of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S, in
+any order and sense, that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the
+same way along their own axes, and one trilinear resampling then turns them.
 """
 
 from __future__ import annotations
@@ -132,17 +132,23 @@ def _apply_to_rows(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _weights(sampling: _AxisSampling, size: int) -> np.ndarray:
     """The interpolation matrix `[count, size]`; beyond its ends an axis goes on with its last voxel."""
     half_width = max(1.0, abs(sampling.step))
-    centres = sampling.first + sampling.step * np.arange(sampling.count)
     margin = int(np.ceil(half_width)) + 1
     voxels = np.arange(-margin, size + margin)
-    triangle = np.maximum(
-        0.0, 1.0 - np.abs(np.clip(centres, -0.5, size - 0.5)[:, None] - voxels) / half_width
-    )
-    triangle /= triangle.sum(axis=1, keepdims=True)
-    weights = triangle[:, margin : margin + size].copy()
-    weights[:, 0] += triangle[:, :margin].sum(axis=1)
-    weights[:, -1] += triangle[:, margin + size :].sum(axis=1)
+    centres = np.clip(sampling.first + sampling.step * np.arange(sampling.count), -0.5, size - 0.5)
+    offsets = voxels - centres[:, None]
+    extended = _centred(np.maximum(0.0, 1.0 - np.abs(offsets) / half_width), offsets)
+    weights = extended[:, margin : margin + size].copy()
+    weights[:, 0] += extended[:, :margin].sum(axis=1)
+    weights[:, -1] += extended[:, margin + size :].sum(axis=1)
     return weights.astype(np.float32)
+
+
+def _centred(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Rows of weights with the sum 1 and the mean offset 0, so that a ramp comes out as the same ramp."""
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    mean = (weights * offsets).sum(axis=1, keepdims=True)
+    variance = (weights * (offsets - mean) ** 2).sum(axis=1, keepdims=True)
+    return weights * (1 - mean * (offsets - mean) / np.maximum(variance, 1e-12))
 
 
 def _blank_outside(result: np.ndarray, samplings: list[_AxisSampling], shape_kji: tuple[int, ...]) -> None:

@@ -12,6 +12,8 @@ from .geometry import spacing_of
 _FEWEST_SLICES = 4
 # Smallest volume of a voxel relative to a box with the same edges; below, the axes lie in one plane.
 _FLATTEST_VOXEL = 1e-3
+# Spacings of exactly zero are rare; what headers hold instead are tiny numbers, or metres.
+_SMALLEST_SPACING_MM = 1e-3
 _INT16 = np.iinfo(np.int16)
 _BLOCK_VOXELS = 1 << 24
 
@@ -51,7 +53,7 @@ def checked_affine(ijk_to_lps: np.ndarray, name: str) -> np.ndarray:
 
 def check_spacing(spacing: Sequence[float], name: str) -> None:
     """Raise VolumeError, naming the volume `name`, where a voxel spacing `(3,)` mm is zero or not finite."""
-    if not np.isfinite(spacing).all() or np.equal(spacing, 0).any():
+    if not np.isfinite(spacing).all() or min(spacing) < _SMALLEST_SPACING_MM:
         numbers = " x ".join(f"{value:g}" for value in spacing)
         raise VolumeError(
             f"{name}: its voxel spacing is {numbers} mm, but voxels need a size in every direction; correct "

@@ -10,6 +10,7 @@ import numpy as np
 
 from .errors import VolumeError
 from .geometry import affine_from_parts
+from .metaimage import check_compressed_voxels
 from .nifti import read_nifti
 from .volume_checks import check_spacing, checked_affine, sizes_text
 
@@ -65,6 +66,8 @@ def _read_with_itk(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    if kind == "MetaImage":
+        check_compressed_voxels(path)
     try:
         reader.ReadImageInformation()
         ijk_to_lps = _checked_header(reader, path)

@@ -45,7 +45,7 @@ def direction(request: pytest.FixtureRequest) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def sample_folder() -> Path:
-    """The bundled pair of abdominal CT: template.nii.gz, followup.nii.gz, template.csv and followup.csv (LPS)."""
+    """The bundled pair of abdominal CT: template.nii.gz, followup.nii.gz, and their points as .csv (LPS)."""
     return Path(__file__).parents[1] / "Resources" / "SampleData"
 
 

@@ -117,7 +117,6 @@ def test_outside_the_scan_is_air_and_inside_is_not(direction: np.ndarray) -> Non
 
 
 def test_a_linear_ramp_comes_out_as_the_same_ramp(axis_direction: np.ndarray) -> None:
-    # 3 HU/mm and more, so that a shift of 0.1 mm is 0.3 HU.
     size, ijk_to_lps = native_grid(axis_direction, (1.0, 1.0, 1.5))
     slope = np.array([3.0, -4.0, 5.0])
     array = (voxel_centres_lps(ijk_to_lps, size[::-1]) @ slope).astype(np.float32)
@@ -125,7 +124,7 @@ def test_a_linear_ramp_comes_out_as_the_same_ramp(axis_direction: np.ndarray) ->
     difference = (
         resample_to_grid(array, ijk_to_lps, grid) - voxel_centres_lps(grid.ijk_to_lps, grid.shape_kji) @ slope
     )
-    assert np.abs(difference[2:-2, 2:-2, 2:-2]).max() < 0.3
+    assert np.abs(difference[2:-2, 2:-2, 2:-2]).max() < 1e-3
 
 
 def test_fine_stripes_are_averaged_and_not_aliased() -> None:
@@ -179,12 +178,15 @@ def test_a_volume_of_many_slabs_is_the_product_of_three_matrices(monkeypatch: py
 
 
 def triangle_weights(size: int, step_mm: float, grid: CanonicalGrid, lps: int) -> np.ndarray:
-    """The same weights said in other words: voxel by voxel in mm, beyond the ends the last voxel goes on."""
+    """The same weights said in other words: voxel by voxel, in mm, as two equations for each row."""
     weights = np.zeros((grid.size_ijk[lps], size))
     half_width = max(grid.spacing_mm, abs(step_mm))
-    for row in range(len(weights)):
-        centre = grid.origin_lps[lps] + row * grid.spacing_mm
-        for voxel in range(-10, size + 10):
-            weight = max(0.0, 1 - abs(voxel * step_mm - centre) / half_width)
-            weights[row, min(max(voxel, 0), size - 1)] += weight
-    return weights / weights.sum(axis=1, keepdims=True)
+    voxels = np.arange(-10, size + 10)
+    for row, weight in enumerate(weights):
+        offsets = voxels * step_mm - (grid.origin_lps[lps] + row * grid.spacing_mm)
+        triangle = np.maximum(0, 1 - np.abs(offsets) / half_width)
+        moments = np.array([[(triangle * offsets ** (i + j)).sum() for j in (0, 1)] for i in (0, 1)])
+        constant, slope = np.linalg.solve(moments, (1, 0))
+        # Beyond the ends the last voxel goes on.
+        np.add.at(weight, np.clip(voxels, 0, size - 1), triangle * (constant + slope * offsets))
+    return weights
