@@ -23,7 +23,7 @@ class EmbeddingStore:
     which removes the temporary folder.
     """
 
-    def __init__(self, engine: TransferEngine, kept_in_memory: int = 4) -> None:
+    def __init__(self, engine: TransferEngine, kept_in_memory: int = 2) -> None:
         self.seconds = 0.0
         self._engine = engine
         self._kept_in_memory = kept_in_memory
