@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	@command -v nvidia-smi >/dev/null || test -n "$(TORCH_INDEX)" || \
 	  echo "No NVIDIA GPU was found. If pip starts to download gigabytes of 'nvidia' packages, see TORCH_INDEX in the Makefile."
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	$(VENV)/bin/python -m pip --disable-pip-version-check install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 	  --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
