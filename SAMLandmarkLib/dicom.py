@@ -26,7 +26,8 @@ _RESCALING = ("0028|1052", "0028|1053", "0028|0103")
 # A slice further than this from its place in an even stack would make landmarks there wrong by as much.
 _UNEVENNESS_MM = 0.5
 _SAME_PLACE_MM = 0.01
-_SAME_DIRECTION = 1e-3
+# A larger difference of direction or pixel spacing moves the end of a slice by more than half a millimetre.
+_SAME_GRID = 1e-3
 # Longer lists are cut off in messages.
 _NAMED = 5
 
@@ -41,13 +42,12 @@ def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, 
     tags = _read_tags(files[0])
     _check_single_frame(tags, files[0], folder)
     array, reader = _read_slices(files, folder)
-    order, ijk_to_lps = _stack(*_slice_geometry(reader, len(files), folder), folder)
+    ijk_to_lps = _map_of_stack(*_slice_geometry(reader, len(files), folder), folder)
     modality = tags.get(_MODALITY, "CT")
     doubts = (
         () if modality == "CT" else (f"its modality is {modality}, not CT; landmarks will be unreliable.",)
     )
-    in_order = np.array_equal(order, np.arange(len(files)))
-    return array if in_order else array[order], ijk_to_lps, doubts
+    return array, ijk_to_lps, doubts
 
 
 def _only_series(folder: Path) -> Sequence[str]:
@@ -190,31 +190,23 @@ def _slice_geometry(
         ) from error
 
 
-def _stack(
+def _map_of_stack(
     positions: np.ndarray, orientations: np.ndarray, pixel_spacings: np.ndarray, folder: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Order of the slices along their normal, and the `ijk_to_lps` of the stack in that order."""
-    along_row, along_column = orientations[0, :3], orientations[0, 3:]
-    if (
-        np.ptp(orientations, axis=0).max() > _SAME_DIRECTION
-        or np.ptp(pixel_spacings, axis=0).max() > _SAME_PLACE_MM
-    ):
+) -> np.ndarray:
+    """The `ijk_to_lps` of evenly spaced, parallel slices, which GDCM has sorted along their normal."""
+    if max(np.ptp(orientations, axis=0).max(), np.ptp(pixel_spacings, axis=0).max()) > _SAME_GRID:
         raise VolumeError(
             f"{folder}: its slices differ in orientation or pixel spacing, as when a scout view lies among "
             "them; put the slices of one scan into a folder of their own."
         )
-    heights = positions @ np.cross(along_row, along_column)
-    order = np.argsort(heights, kind="stable")
-    positions, heights = positions[order], heights[order]
-    _check_steps(heights, folder)
+    along_row, along_column = orientations[0, :3], orientations[0, 3:]
+    row_spacing, column_spacing = pixel_spacings[0]
+    # Sorted again, since GDCM goes by number and name where slices share a place.
+    _check_steps(np.sort(positions @ np.cross(along_row, along_column)), folder)
     step = (positions[-1] - positions[0]) / max(1, len(positions) - 1)
     _check_evenness(positions, step, folder)
-    ijk_to_lps = np.eye(4)
-    row_spacing, column_spacing = pixel_spacings[0]
-    ijk_to_lps[:3] = np.column_stack(
-        [along_row * column_spacing, along_column * row_spacing, step, positions[0]]
-    )
-    return order, ijk_to_lps
+    columns = [along_row * column_spacing, along_column * row_spacing, step, positions[0]]
+    return np.vstack([np.column_stack(columns), (0, 0, 0, 1)])
 
 
 def _check_steps(heights: np.ndarray, folder: Path) -> None:

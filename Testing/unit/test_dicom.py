@@ -150,11 +150,11 @@ def test_values_are_rescaled_to_hounsfield_units(
 
 
 def test_slices_with_rescaling_of_their_own_are_right_each(write_series: Writer) -> None:
-    half = len(HU) // 2
-    # The first is unsigned as it is stored, so that its type can't hold the others.
-    write_series(Series(intercept=0), kept=range(half))
-    folder = write_series(Series(intercept=-1000, slope=2), kept=range(half, len(HU)))
-    assert np.array_equal(Volume.read(folder).array, HU)
+    folder = write_series(Series(intercept=-1000, slope=2), kept=range(1, len(HU)))
+    # Unsigned and without intercept, so that the type of the first slice can't hold the others.
+    first = np.abs(HU[0])
+    Series(intercept=0).write_slice(folder / "first.dcm", first.astype(np.uint16), 0)
+    assert np.array_equal(Volume.read(folder).array, np.concatenate([first[None], HU[1:]]))
 
 
 def test_other_files_in_the_folder_do_not_matter(write_series: Writer) -> None:

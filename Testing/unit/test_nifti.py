@@ -20,12 +20,12 @@ TURN = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
 DATATYPE, PIXDIM, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, SFORM = 70, 80, 112, 123, 252, 254, 280
 
 
-def write_nifti(path: Path, **patches: bytes) -> sitk.Image:
+def write_nifti(path: Path, direction: np.ndarray = TURN, **patches: bytes) -> sitk.Image:
     """A file as ITK writes it (sform and qform, both scanner), then with bytes of its header replaced."""
     image = sitk.GetImageFromArray(ARRAY)
     image.SetSpacing((0.7, 0.9, 2.5))
     image.SetOrigin((-120.5, 33.25, 840.0))
-    image.SetDirection(TURN.ravel().tolist())
+    image.SetDirection(direction.ravel().tolist())
     sitk.WriteImage(image, str(path))
     content = bytearray(path.read_bytes())
     for place, data in patches.items():
@@ -51,13 +51,17 @@ def test_a_file_of_itk_has_one_geometry_and_no_doubts(tmp_path: Path) -> None:
     assert doubts == ()
 
 
-@pytest.mark.parametrize("codes", [(1, 0), (0, 1), (2, 2), (1, 4)])
-def test_either_form_alone_or_both_give_the_place_that_itk_gives(tmp_path: Path, codes: tuple) -> None:
-    qform, sform = codes
+@pytest.mark.parametrize("handedness", [1, -1])
+@pytest.mark.parametrize(("qform", "sform"), [(1, 0), (0, 1), (2, 2), (1, 4)])
+def test_either_form_alone_or_both_say_the_place(
+    tmp_path: Path, qform: int, sform: int, handedness: int
+) -> None:
     path = tmp_path / "a.nii"
-    write_nifti(path, QFORM_CODE=struct.pack("<h", qform), SFORM_CODE=struct.pack("<h", sform))
+    direction = TURN * (1, 1, handedness)
+    codes = {"QFORM_CODE": struct.pack("<h", qform), "SFORM_CODE": struct.pack("<h", sform)}
+    image = write_nifti(path, direction, **codes)
     _, ijk_to_lps, doubts = read_nifti(path)
-    assert ijk_to_lps == pytest.approx(affine_of(sitk.ReadImage(str(path))), abs=1e-4)
+    assert ijk_to_lps == pytest.approx(affine_of(image), abs=1e-4)
     assert doubts == ()
 
 
