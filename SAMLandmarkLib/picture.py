@@ -159,15 +159,19 @@ def _draw_page_header(axes: Axes, cells: list[_Cell], title: str) -> None:
 def _draw_cell(axes: Axes, cell: _Cell, left: float, top: float) -> None:
     colour = _STATUS_COLOURS[cell.item.status.value]
     right = left + 2 * _CROP + _GAP
-    _write(axes, left, top + 12, textwrap.shorten(cell.item.label, 46, placeholder="…"), 15, weight="bold")
+    _write(axes, left, top + 12, _shortened(cell.item.label, 40), 15, weight="bold")
     _write(axes, right, top + 12, _verdict(cell.item), 15, colour, ha="right", weight="bold")
     if cell.item.position_lps is not None:
-        _write(axes, left, top + 33, cell.item.reason, 13, colour)
+        _write(axes, left, top + 33, _shortened(cell.item.reason, 58), 13, colour)
     _write(axes, right, top + 33, _error_text(cell), 13, _TRUTH, ha="right")
     top += _CELL_HEADER
     _draw_crop(axes, cell.template_crop, cell.window, left, top, "not in the template")
     _draw_crop(axes, cell.target_crop, cell.window, left + _CROP + _GAP, top, cell.item.reason or "not found")
     _draw_truth_in_crop(axes, cell, left + _CROP + _GAP, top)
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _verdict(item: TransferredLandmark) -> str:
@@ -177,9 +181,12 @@ def _verdict(item: TransferredLandmark) -> str:
 def _error_text(cell: _Cell) -> str:
     if cell.error_mm is None:
         return ""
+    text = f"error {np.linalg.norm(cell.error_mm):.1f} mm"
     height = cell.error_mm[2]
-    slices = f", {abs(height):.1f} mm too {'high' if height > 0 else 'low'}" if abs(height) >= 1 else ""
-    return f"error {np.linalg.norm(cell.error_mm):.1f} mm{slices}"
+    # A reason stands in the same line and needs the room.
+    if abs(height) < 1 or cell.item.reason:
+        return text
+    return f"{text}, {abs(height):.1f} mm too {'high' if height > 0 else 'low'}"
 
 
 def _draw_crop(

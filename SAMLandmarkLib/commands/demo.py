@@ -46,15 +46,18 @@ def demo(output: OutputOption = Path("demo-output"), device: DeviceOption = "aut
 
 
 def _print_result(result: TransferResult, truth: LandmarkSet) -> None:
-    import numpy as np
-
     errors = errors_mm(result, truth)
     results().print(_result_table(result, errors))
-    known = list(errors.values())
-    typer.echo(
-        f"{len(known)} of {len(result)} landmarks measured against the truth: "
-        f"median error {np.median(known):.1f} mm, largest {np.max(known):.1f} mm"
-    )
+    typer.echo(_summary(list(errors.values()), len(result)))
+
+
+def _summary(errors: list[float], landmarks: int) -> str:
+    import numpy as np
+
+    if not errors:
+        return f"None of {landmarks} landmarks was found."
+    spread = f"median error {np.median(errors):.1f} mm, largest {np.max(errors):.1f} mm"
+    return f"{len(errors)} of {landmarks} landmarks measured against the truth: {spread}"
 
 
 def errors_mm(result: TransferResult, truth: LandmarkSet) -> dict[str, float]:
