@@ -9,6 +9,7 @@ import typer
 from . import __version__
 from .commands.demo import demo
 from .commands.evaluate import evaluate
+from .commands.train import export, train
 from .commands.transfer import transfer
 
 app = typer.Typer(
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (transfer, demo, evaluate):
+for command in (transfer, demo, evaluate, train, export):
     app.command()(command)
 
 
