@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import typer
@@ -20,8 +21,9 @@ ProgressCallback = Callable[[str, float], None]
 _PIPE_WIDTH = 120
 
 
+@cache
 def messages() -> Console:
-    """The console on stderr."""
+    """The console on stderr; there is only one, so that messages and the progress bar know of each other."""
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -66,7 +68,14 @@ class VolumeProgress:
 
     def __init__(self, console: Console, volumes: int) -> None:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+        self._bar = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            # What goes to stdout may be read by a program and must not be drawn into with the bar.
+            redirect_stdout=False,
+            disable=not sys.stderr.isatty(),
+        )
         self._task = self._bar.add_task("", total=volumes)
         self._started = 0
 

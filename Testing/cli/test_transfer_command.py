@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,16 @@ def test_a_terminal_sees_progress_and_a_summary(sample, tmp_path):
     assert "━" in shown
 
 
+def test_an_error_on_a_terminal_stands_in_a_line_of_its_own(sample, tmp_path):
+    command = [sys.executable, "-m", "SAMLandmarkLib", "transfer", "--template", sample / "README.md"]
+    command += ["--landmarks", sample / "template.mrk.json"]
+    command += ["--target", sample / "followup.nii.gz", "--output", tmp_path]
+    shown = _run_on_terminal(command, exit_code=2)
+    # The bar is wiped out (CSI 2K) before the message comes.
+    before = re.split(r"\n|\x1b\[2K", shown[: shown.index("Error: ")])[-1]
+    assert "━" not in before
+
+
 def test_csv_landmarks_in_ras_give_what_markups_give(transfer, sample, tmp_path):
     marks = LandmarkSet.read(sample / "template.mrk.json")
     rows = [
@@ -133,7 +144,7 @@ def test_csv_landmarks_in_ras_give_what_markups_give(transfer, sample, tmp_path)
     assert tables[0] == tables[1]
 
 
-def _run_on_terminal(command: list) -> str:
+def _run_on_terminal(command: list, exit_code: int = 0) -> str:
     """What a command shows on a terminal of its own."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal)
@@ -142,7 +153,7 @@ def _run_on_terminal(command: list) -> str:
     while chunk := _read_until_hangup(controller):
         shown += chunk
     os.close(controller)
-    assert process.wait(timeout=600) == 0
+    assert process.wait(timeout=600) == exit_code
     return shown.decode()
 
 
