@@ -7,6 +7,7 @@ gantry stays sheared as it is.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 
 _MODALITY, _SERIES_DESCRIPTION, _SERIES_NUMBER = "0008|0060", "0008|103e", "0020|0011"
 _POSITION, _ORIENTATION, _PIXEL_SPACING = "0020|0032", "0020|0037", "0028|0030"
-_FRAMES = "0028|0008"
+_FRAMES, _ROWS, _COLUMNS, _BITS_ALLOCATED = "0028|0008", "0028|0010", "0028|0011", "0028|0100"
 _RESCALING = ("0028|1052", "0028|1053", "0028|0103")
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+# Media storage class (0002,0002): CT Image Storage. It stands within the first bytes of a file.
+_CT_IMAGE = b"\x02\x00\x02\x00UI\x1a\x001.2.840.10008.5.1.4.1.1.2\x00"
+_META_BYTES = 1024
 # A slice further than this from its place in an even stack would make landmarks there wrong by as much.
 _UNEVENNESS_MM = 0.5
 _SAME_PLACE_MM = 0.01
@@ -41,13 +46,15 @@ def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, 
     files = _only_series(folder)
     tags = _read_tags(files[0])
     _check_single_frame(tags, files[0], folder)
+    _check_whole(files, tags, folder)
     array, reader = _read_slices(files, folder)
     ijk_to_lps = _map_of_stack(*_slice_geometry(reader, len(files), folder), folder)
-    modality = tags.get(_MODALITY, "CT")
-    doubts = (
-        () if modality == "CT" else (f"its modality is {modality}, not CT; landmarks will be unreliable.",)
-    )
-    return array, ijk_to_lps, doubts
+    return array, ijk_to_lps, _doubts_about(tags)
+
+
+def _doubts_about(tags: dict[str, str]) -> tuple[str, ...]:
+    modality = tags.get(_MODALITY) or "CT"
+    return () if modality == "CT" else (f"its modality is {modality}, not CT; landmarks will be unreliable.",)
 
 
 def _only_series(folder: Path) -> Sequence[str]:
@@ -67,44 +74,37 @@ def _only_series(folder: Path) -> Sequence[str]:
 
 
 def _find_series(folder: Path) -> list[Sequence[str]]:
-    """The files of every series of images; VolumeError where a DICOM file belongs to none: it is damaged."""
+    """The files of every series of images; VolumeError where a CT slice belongs to none: it is damaged."""
     import SimpleITK as sitk
 
     with _quiet_itk():
         uids = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
         series = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in uids]
-    known = {Path(file).name for files in series for file in files} | {"DICOMDIR"}
-    damaged = [
-        file.name for file in sorted(folder.iterdir()) if file.name not in known and _claims_dicom(file)
-    ]
-    if damaged:
-        rest = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
-        raise VolumeError(
-            f"{folder}: {', '.join(damaged[:_NAMED])}{rest} can't be read as DICOM; they may be cut short, "
-            "so copy or export the series again."
-        )
-    # Dose reports, contours and the like make series, too.
-    return [files for files in series if _read_tags(files[0])] if len(series) > 1 else series
+    known = {Path(file).name for files in series for file in files}
+    unknown = (file for file in sorted(folder.iterdir()) if file.name not in known)
+    _refuse_damaged([file.name for file in unknown if _claims_ct_slice(file)], folder)
+    return series
 
 
-def _claims_dicom(path: Path) -> bool:
+def _claims_ct_slice(path: Path) -> bool:
+    """Whether the beginning of a file says that it is a CT image, and not a report or something else."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        start = file.read(_META_BYTES)
+    return start[128:132] == b"DICM" and _CT_IMAGE in start
 
 
 def _describe(files: Sequence[str]) -> str:
     tags = _read_tags(files[0])
-    description = tags.get(_SERIES_DESCRIPTION) or "no description"
     number = tags.get(_SERIES_NUMBER) or "without number"
-    return (
-        f"series {number} ({description}, {tags.get(_MODALITY) or 'unknown modality'}, {len(files)} slices)"
-    )
+    description = tags.get(_SERIES_DESCRIPTION) or "no description"
+    modality = tags.get(_MODALITY) or "unknown modality"
+    return f"series {number} ({description}, {modality}, {len(files)} slices)"
 
 
 def _read_tags(file: str) -> dict[str, str]:
-    """The tags of a DICOM image; empty where the file holds no image."""
+    """The tags of a DICOM image; empty where it can't be read."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -124,6 +124,33 @@ def _check_single_frame(tags: dict[str, str], file: str, folder: Path) -> None:
         raise VolumeError(
             f"{folder}: {Path(file).name} holds {frames} frames in one file (enhanced DICOM), whose places "
             "can't be checked; convert it to NIfTI, for example with dcm2niix."
+        )
+
+
+def _check_whole(files: Sequence[str], tags: dict[str, str], folder: Path) -> None:
+    """Raise VolumeError where pixels are missing at the end of a file, which older GDCM fills up silently."""
+    counts = [int(tags.get(key) or 0) for key in (_ROWS, _COLUMNS, _BITS_ALLOCATED)]
+    pixel_bytes = np.prod(counts) // 8
+    _refuse_damaged(
+        [Path(file).name for file in files if _is_cut_short(Path(file), int(pixel_bytes))], folder
+    )
+
+
+def _is_cut_short(path: Path, pixel_bytes: int) -> bool:
+    content = path.read_bytes()
+    for representation in (b"OW\0\0", b"OB\0\0", b""):
+        element = _PIXEL_DATA + representation + struct.pack("<I", pixel_bytes)
+        if element in content:
+            return len(content) < content.index(element) + len(element) + pixel_bytes
+    return False
+
+
+def _refuse_damaged(names: list[str], folder: Path) -> None:
+    if names:
+        rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        raise VolumeError(
+            f"{folder}: {', '.join(names[:_NAMED])}{rest} can't be read as DICOM; they may be cut short, "
+            "so copy or export the series again."
         )
 
 
@@ -170,9 +197,8 @@ def _quiet_itk() -> Iterator[None]:
 
 
 def _tags(reader: sitk.ImageSeriesReader, number: int, *keys: str) -> tuple[str, ...]:
-    return tuple(
-        reader.GetMetaData(number, key) if reader.HasMetaDataKey(number, key) else "" for key in keys
-    )
+    present = (reader.HasMetaDataKey(number, key) for key in keys)
+    return tuple(reader.GetMetaData(number, key) if has else "" for has, key in zip(present, keys))
 
 
 def _slice_geometry(

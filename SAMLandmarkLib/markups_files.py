@@ -6,6 +6,7 @@ Files may count in RAS; this module turns them into LPS, and nothing but LPS lea
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -37,8 +38,7 @@ def read_landmarks(path: Path, csv_frame: str | None = None) -> list[Landmark]:
     """Read the landmarks of a `.mrk.json`, `.fcsv` or `.csv` file; see `LandmarkSet.read`."""
     name = path.name.lower()
     if name.endswith(".csv"):
-        frame = _csv_frame(path, csv_frame)
-        return _read_csv(path, frame)
+        return _read_csv(path, _csv_frame(path, csv_frame))
     if name.endswith(".fcsv"):
         return _read_fcsv(path)
     if name.endswith(".json"):
@@ -60,9 +60,8 @@ def write_markups(
     the node's name in Slicer. Raises OutputError where the file can't be written, whole.
     """
     descriptions = [""] * len(labels) if descriptions is None else descriptions
-    points = zip(
-        labels, np.reshape(np.asarray(positions_lps, dtype=float), (-1, 3)), descriptions, strict=True
-    )
+    positions = np.reshape(np.asarray(positions_lps, dtype=float), (-1, 3))
+    points = zip(labels, positions, descriptions, strict=True)
     markup = {
         "type": "Fiducial",
         "coordinateSystem": "LPS",
@@ -72,13 +71,12 @@ def write_markups(
         "labelFormat": "%N-%d",
         "lastUsedControlPointNumber": len(labels),
         "controlPoints": [_control_point(number, *point) for number, point in enumerate(points, start=1)],
-        "measurements": [] if confidences is None else [_confidence_measurement(confidences)],
+        "measurements": [] if confidences is None else [_confidence_measurement(confidences, len(labels))],
     }
     if name is not None:
         markup["name"] = name
-    write_atomically(
-        path, json.dumps({"@schema": _SCHEMA, "markups": [markup]}, indent=1, ensure_ascii=False)
-    )
+    document = {"@schema": _SCHEMA, "markups": [markup]}
+    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False))
 
 
 def _control_point(number: int, label: str, position_lps: np.ndarray, description: str) -> dict:
@@ -97,8 +95,8 @@ def _control_point(number: int, label: str, position_lps: np.ndarray, descriptio
     }
 
 
-def _confidence_measurement(confidences: Sequence[float]) -> dict:
-    values = np.nan_to_num(np.asarray(confidences, dtype=float), nan=0.0).tolist()
+def _confidence_measurement(confidences: Sequence[float], count: int) -> dict:
+    values = np.nan_to_num(np.reshape(np.asarray(confidences, dtype=float), count)).tolist()
     return {"name": "confidence", "enabled": True, "printFormat": "%5.3f", "controlPointValues": values}
 
 
@@ -175,17 +173,17 @@ def _check_unit(unit: str | list[str], path: Path) -> None:
 
 
 def _landmark_from_json(number: int, point: dict, frame: str, path: Path) -> Landmark:
-    label = str(point.get("label", ""))
+    label, description = (str(point.get(key) or "") for key in ("label", "description"))
     position = point.get("position")
     if point.get("positionStatus", "defined") != "defined" or not position:
-        return _landmark(label, None, frame, point.get("description", ""))
+        return Landmark(label, None, description)
     numeric = [isinstance(value, (int, float)) and np.isfinite(value) for value in position]
     if len(numeric) != 3 or not all(numeric):
         raise LandmarkError(
             f"{path}: the position of point {number} ({label!r}) is {position!r}, not three finite numbers; "
             "place it again or remove it."
         )
-    return _landmark(label, position, frame, point.get("description", ""))
+    return _landmark(label, position, frame, description)
 
 
 # ---- .fcsv and .csv
@@ -203,7 +201,7 @@ def _csv_frame(path: Path, csv_frame: str | None) -> str:
 
 
 def _read_csv(path: Path, frame: str) -> list[Landmark]:
-    rows = csv.reader(_read_text(path).splitlines())
+    rows = csv.reader(io.StringIO(_read_text(path)))
     columns = [name.strip().lower() for name in next(rows)]
     return [
         _landmark(row.get("label", "").strip(), _coordinates(row, line, path), frame)
@@ -212,7 +210,7 @@ def _read_csv(path: Path, frame: str) -> list[Landmark]:
 
 
 def _read_fcsv(path: Path) -> list[Landmark]:
-    lines = _read_text(path).splitlines()
+    lines = _read_text(path).split("\n")
     header = _fcsv_header(lines)
     if "CoordinateSystem" not in header:
         raise LandmarkError(

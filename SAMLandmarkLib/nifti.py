@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import sys
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -62,10 +63,6 @@ def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
                 pass
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise VolumeError(f"{path} is cut short or damaged ({error}); copy or download it again.") from error
-    except OSError as error:
-        raise VolumeError(
-            f"{path} can't be read: {error.strerror}; check the permissions and the disk."
-        ) from error
     ijk_to_lps, doubts = _map_to_lps(header, path)
     return array, ijk_to_lps, doubts
 
@@ -91,8 +88,13 @@ def _read_array(stream: BinaryIO, header: np.void, path: Path) -> np.ndarray:
     # Before memory is asked for, because the sizes in a damaged header may be anything.
     if expected > path.stat().st_size * _GZIP_EXPANSION:
         raise VolumeError(_cut_short(path, expected, expected))
+    place = float(header["vox_offset"])
+    if not 0 <= place < sys.maxsize:
+        raise VolumeError(
+            f"{path} is damaged: its voxels start at byte {place:g}; copy or download it again."
+        )
     array = np.empty(size[::-1], dtype=voxel_type)
-    stream.seek(int(header["vox_offset"]))
+    stream.seek(int(place))
     missing = expected - _read_into(stream, array)
     if missing:
         raise VolumeError(_cut_short(path, missing, expected))
@@ -121,7 +123,7 @@ def _voxel_type(header: np.void, path: Path) -> np.dtype:
 
 
 def _cut_short(path: Path, missing: int, expected: int) -> str:
-    return f"{path} is cut short: {missing} of {expected} bytes are missing; copy or download it again."
+    return f"{path} is cut short: {missing} of {expected} bytes of voxels are missing; copy or download it again."
 
 
 def _read_into(stream: BinaryIO, array: np.ndarray) -> int:
@@ -152,7 +154,8 @@ def _map_to_lps(header: np.void, path: Path) -> tuple[np.ndarray, tuple[str, ...
         return _in_mm_lps(qform, header), ()
     sform = np.vstack([header["srow"], (0, 0, 0, 1)]).astype(float)
     other = qform if has_qform else _with_spacing(sform, spacing)
-    return _in_mm_lps(sform, header), _doubts_about(sform, other, header)
+    ijk_to_lps = _in_mm_lps(sform, header)
+    return ijk_to_lps, _doubts_about(ijk_to_lps, _in_mm_lps(other, header), header["dim"][1:4])
 
 
 def _qform(header: np.void, spacing: np.ndarray) -> np.ndarray:
@@ -174,9 +177,9 @@ def _with_spacing(affine: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return affine_from_parts(affine[:3, 3], spacing, columns)
 
 
-def _doubts_about(sform: np.ndarray, other: np.ndarray, header: np.void) -> tuple[str, ...]:
-    corners = np.array(list(itertools.product(*((0, size - 1) for size in header["dim"][1:4].tolist()))))
-    apart = np.linalg.norm(transform_points(sform - other, corners), axis=1).max()
+def _doubts_about(chosen: np.ndarray, other: np.ndarray, size_ijk: np.ndarray) -> tuple[str, ...]:
+    corners = np.array(list(itertools.product(*((0, size - 1) for size in size_ijk.tolist()))))
+    apart = np.linalg.norm(transform_points(chosen - other, corners), axis=1).max()
     if apart <= _SAME_PLACE_MM:
         return ()
     return (

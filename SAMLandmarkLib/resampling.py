@@ -1,9 +1,9 @@
 """From a native CT grid to the canonical one, by one mechanism.
 
 Along each native axis the volume is interpolated linearly with anti-aliasing: a triangle as wide as the
-coarser of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S, in
-any order and sense, that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in the
-same way along their own axes, and one trilinear resampling then turns them.
+coarser of the two grids, written as a small matrix `[out, in]`. Where the native axes run along L, P and S,
+in any order and sense, that lands exactly on the canonical grid. Oblique and sheared volumes are reduced in
+the same way along their own axes, and one trilinear resampling then turns them.
 """
 
 from __future__ import annotations
@@ -74,23 +74,15 @@ def _resample_turned(array: np.ndarray, ijk_to_lps: np.ndarray, grid: CanonicalG
         for size, spacing in zip(array.shape[::-1], spacing_of(ijk_to_lps))
     ]
     reduced = sitk.GetImageFromArray(_resample_separably(array, samplings))
-    native_from_reduced = affine_from_parts(
-        [s.first for s in samplings], [s.step for s in samplings], np.eye(3)
-    )
-    reduced_from_grid = np.linalg.inv(ijk_to_lps @ native_from_reduced) @ grid.ijk_to_lps
+    firsts, steps = zip(*((sampling.first, sampling.step) for sampling in samplings))
+    reduced_to_lps = ijk_to_lps @ affine_from_parts(firsts, steps, np.eye(3))
+    grid_to_reduced = np.linalg.inv(reduced_to_lps) @ grid.ijk_to_lps
     transform = sitk.AffineTransform(
-        reduced_from_grid[:3, :3].ravel().tolist(), reduced_from_grid[:3, 3].tolist()
+        grid_to_reduced[:3, :3].ravel().tolist(), grid_to_reduced[:3, 3].tolist()
     )
-    resampled = sitk.Resample(
-        reduced,
-        grid.size_ijk,
-        transform,
-        sitk.sitkLinear,
-        (0.0,) * 3,
-        (1.0,) * 3,
-        np.eye(3).ravel().tolist(),
-        MINIMUM_HU,
-    )
+    # To ITK both are images in their own voxels, and the transform has all the geometry.
+    in_voxels = ((0.0,) * 3, (1.0,) * 3, np.eye(3).ravel().tolist())
+    resampled = sitk.Resample(reduced, grid.size_ijk, transform, sitk.sitkLinear, *in_voxels, MINIMUM_HU)
     return sitk.GetArrayFromImage(resampled)
 
 

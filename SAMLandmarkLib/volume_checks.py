@@ -27,8 +27,10 @@ def checked_array(array: np.ndarray, name: str) -> np.ndarray:
             f"{name}: voxels of type {array.dtype} aren't CT values; give integers or real numbers."
         )
     if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=False)
         _check_finite(array, name)
-        return array.astype(np.float32, copy=False)
+        return array
     fits = np.can_cast(array.dtype, np.int16) or (array.min() >= _INT16.min and array.max() <= _INT16.max)
     return array.astype(np.int16 if fits else np.float32, copy=False)
 

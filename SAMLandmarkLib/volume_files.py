@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import VolumeError
 from .geometry import affine_from_parts
-from .metaimage import check_compressed_voxels
+from .metaimage import check_voxels
 from .nifti import read_nifti
 from .volume_checks import check_spacing, checked_affine, sizes_text
 
@@ -36,6 +36,15 @@ class VolumeContents:
 
 def read_volume_file(path: Path) -> VolumeContents:
     """Read a volume of any supported format; VolumeError names the file and says what to do."""
+    try:
+        return _read(path)
+    except OSError as error:
+        raise VolumeError(
+            f"{path} can't be read: {error.strerror}; check the permissions and the disk."
+        ) from error
+
+
+def _read(path: Path) -> VolumeContents:
     if not path.exists():
         raise VolumeError(f"{path} does not exist; check the path.")
     if path.is_dir():
@@ -67,7 +76,7 @@ def _read_with_itk(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray]:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     if kind == "MetaImage":
-        check_compressed_voxels(path)
+        check_voxels(path)
     try:
         reader.ReadImageInformation()
         ijk_to_lps = _checked_header(reader, path)

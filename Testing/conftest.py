@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 
 def _axis_directions() -> dict[str, np.ndarray]:
@@ -87,3 +90,42 @@ def engine():
     from SAMLandmarkLib.transfer import TransferEngine
 
     return TransferEngine(device="cpu")
+
+
+@pytest.fixture
+def write_ct() -> Callable[..., sitk.Image]:
+    """A function that writes CT-like noise, or `array`, to a file of any format and returns ITK's image.
+
+    It has the origin (-120.5, 33.25, 840) and the spacing (0.7, 0.9, 2.5) mm.
+    """
+
+    def write(path: Path, array: np.ndarray | None = None, direction: np.ndarray | None = None) -> sitk.Image:
+        if array is None:
+            array = np.random.default_rng(5).integers(-1000, 1500, (12, 14, 16)).astype(np.int16)
+        image = sitk.GetImageFromArray(array)
+        if image.GetDimension() == 3:
+            image.SetOrigin((-120.5, 33.25, 840.0))
+            image.SetSpacing((0.7, 0.9, 2.5))
+            image.SetDirection(np.ravel(np.eye(3) if direction is None else direction).tolist())
+        sitk.WriteImage(image, str(path))
+        return image
+
+    return write
+
+
+@pytest.fixture
+def write_point_lists(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes `a.mrk.json` with one point list for each argument, and returns its path.
+
+    A list has one point, `carina` at LPS (1, 2, 3); its argument holds the keys to add or replace in it.
+    """
+
+    def write(*changes: dict, schema: str = "https://somewhere/markups-schema-v1.0.3.json#") -> Path:
+        point = {"label": "carina", "position": [1.0, 2.0, 3.0], "positionStatus": "defined"}
+        point_list = {"type": "Fiducial", "coordinateSystem": "LPS", "controlPoints": [point]}
+        document = {"@schema": schema, "markups": [point_list | change for change in changes]}
+        path = tmp_path / "a.mrk.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    return write

@@ -14,6 +14,7 @@ from SAMLandmarkLib.errors import VolumeError, VolumeWarning
 from SAMLandmarkLib.volume import Volume
 
 HU = 2 * np.random.default_rng(6).integers(-500, 750, (12, 14, 16)).astype(np.int16)
+CT_IMAGE, RAW_DATA = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.66"
 ROOT_UID = "1.2.826.0.1.3680043.8.498"
 
 
@@ -33,6 +34,7 @@ class Series:
     modality: str = "CT"
 
     def ijk_to_lps(self) -> np.ndarray:
+        """Where the slices lie."""
         affine = np.eye(4)
         along_row, along_column = np.array(self.row), np.array(self.column)
         affine[:3, :3] = np.column_stack(
@@ -50,7 +52,7 @@ class Series:
         normal = np.cross(self.row, self.column)
         image.SetDirection(np.column_stack([self.row, self.column, normal]).ravel().tolist())
         tags = {
-            "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
+            "0008|0016": CT_IMAGE,
             "0008|0018": f"{ROOT_UID}.{self.number}.{k + 1}",
             "0008|0060": self.modality,
             "0008|103e": self.description,
@@ -163,6 +165,15 @@ def test_other_files_in_the_folder_do_not_matter(write_series: Writer) -> None:
     (folder / "empty.dcm").touch()
     (folder / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
     (folder / "other series").mkdir()
+    assert np.array_equal(Volume.read(folder).array, HU)
+
+
+def test_an_object_without_pixels_among_the_slices_is_no_second_series(write_series: Writer) -> None:
+    folder = write_series()
+    raw_data = folder / "raw.dcm"
+    Series(number=9).write_slice(raw_data, HU[0], 0)
+    without_pixels = raw_data.read_bytes().partition(b"\xe0\x7f\x10\x00")[0]
+    raw_data.write_bytes(without_pixels.replace(CT_IMAGE.encode() + b"\0", RAW_DATA.encode()))
     assert np.array_equal(Volume.read(folder).array, HU)
 
 

@@ -17,7 +17,16 @@ from SAMLandmarkLib.nifti import read_nifti
 ARRAY = np.random.default_rng(2).integers(-1000, 1500, (6, 7, 8)).astype(np.int16)
 TURN = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
 # Byte offsets in a NIfTI-1 header.
-DATATYPE, PIXDIM, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, SFORM = 70, 80, 112, 123, 252, 254, 280
+DATATYPE, PIXDIM, VOX_OFFSET, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, SFORM = (
+    70,
+    80,
+    108,
+    112,
+    123,
+    252,
+    254,
+    280,
+)
 
 
 def write_nifti(path: Path, direction: np.ndarray = TURN, **patches: bytes) -> sitk.Image:
@@ -197,6 +206,15 @@ def test_a_damaged_size_asks_for_no_memory(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(VolumeError, match="cut short"):
         read_nifti(path)
+
+
+@pytest.mark.parametrize("place", [np.nan, np.inf, -1000.0, 1e30])
+def test_a_damaged_place_of_the_voxels_is_refused(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "a.nii"
+    write_nifti(path, VOX_OFFSET=struct.pack("<f", place))
+    with pytest.raises(VolumeError, match=r"its voxels start at byte|cut short") as caught:
+        read_nifti(path)
+    assert str(path) in str(caught.value)
 
 
 def test_one_wrong_byte_in_a_zipped_file_is_noticed(tmp_path: Path) -> None:

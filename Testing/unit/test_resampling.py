@@ -79,7 +79,7 @@ def test_blobs_stay_in_place_at_every_native_spacing(spacing: tuple, turned: boo
 
 
 def test_values_are_right_at_every_place(direction: np.ndarray) -> None:
-    # The triangles of a 2 mm grid widen a blob by 2²/6 mm² at least, and that is what is left as difference.
+    # The triangles of a 2 mm grid widen a blob by 2²/6 mm² at least, and no more than that is left.
     spacing = (1.0, 1.0, 1.5)
     array, grid = canonical_blobs(direction, spacing)
     expected = blobs_at(voxel_centres_lps(grid.ijk_to_lps, array.shape))
