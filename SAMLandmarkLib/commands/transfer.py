@@ -16,39 +16,40 @@ if TYPE_CHECKING:
 
 _SCAN = "NIfTI, NRRD, MetaImage, or a folder with one DICOM series"
 
+TemplateOption = Annotated[
+    Path, typer.Option("--template", "-t", metavar="SCAN", help=f"The template: {_SCAN}.")
+]
+LandmarksOption = Annotated[
+    Path,
+    typer.Option(
+        "--landmarks", "-l", metavar="FILE", help="Its landmarks: .mrk.json, .fcsv, or .csv with label,x,y,z."
+    ),
+]
+TargetsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--target", "-f", metavar="SCAN", help="A scan to carry them to; may be given several times."
+    ),
+]
+CsvFrameOption = Annotated[
+    Frame | None,
+    typer.Option(
+        case_sensitive=False, help="Frame of a .csv file's coordinates; needed for .csv.", show_default=False
+    ),
+]
+PictureOption = Annotated[bool, typer.Option(help="Also write a picture for each target.")]
+
 
 def transfer(
-    template: Annotated[
-        Path, typer.Option("--template", "-t", metavar="SCAN", help=f"The template: {_SCAN}.")
-    ],
-    landmarks: Annotated[
-        Path,
-        typer.Option(
-            "--landmarks",
-            "-l",
-            metavar="FILE",
-            help="Its landmarks: .mrk.json, .fcsv, or .csv with label,x,y,z.",
-        ),
-    ],
-    target: Annotated[
-        list[Path],
-        typer.Option(
-            "--target", "-f", metavar="SCAN", help="A scan to carry them to; may be given several times."
-        ),
-    ],
+    template: TemplateOption,
+    landmarks: LandmarksOption,
+    target: TargetsOption,
     output: OutputOption,
-    csv_frame: Annotated[
-        Frame | None,
-        typer.Option(
-            case_sensitive=False,
-            help="Frame of a .csv file's coordinates; needed for .csv.",
-            show_default=False,
-        ),
-    ] = None,
+    csv_frame: CsvFrameOption = None,
     device: DeviceOption = "auto",
     model: ModelOption = None,
     max_memory: MemoryOption = None,
-    picture: Annotated[bool, typer.Option(help="Also write a picture for each target.")] = False,
+    picture: PictureOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Carry a template's landmarks to other scans.
