@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .commands.calibrate import calibrate
 from .commands.demo import demo
 from .commands.evaluate import evaluate
 from .commands.train import export, train
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (transfer, demo, evaluate, train, export):
+for command in (transfer, demo, evaluate, train, export, calibrate):
     app.command()(command)
 
 

@@ -71,6 +71,26 @@ def voxel_edge_bounds(
 
 
 @dataclass(frozen=True, eq=False)
+class FieldOfView:
+    """The region a volume covers: `size_ijk` voxels placed by the 4x4 map `ijk_to_lps`, up to their outer edges.
+
+    >>> FieldOfView(np.eye(4), (10, 20, 30)).distance_to_border_mm([[4.0, 4.0, -2.5]]).tolist()
+    [-2.0]
+    """
+
+    ijk_to_lps: np.ndarray
+    size_ijk: tuple[int, int, int]
+
+    def distance_to_border_mm(self, points_lps: np.ndarray) -> np.ndarray:
+        """Distance `(...)` in mm from points `(..., 3)` to the nearest end of the region, along its own axes.
+
+        Positive inside, 0 on the border, negative outside, NaN for undefined points.
+        """
+        index = transform_points(np.linalg.inv(self.ijk_to_lps), points_lps)
+        return (np.minimum(index + 0.5, np.array(self.size_ijk) - 0.5 - index) * spacing_of(self.ijk_to_lps)).min(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
 class CanonicalGrid:
     """An isotropic voxel grid whose i, j, k axes run along L, P, S.
 

@@ -118,9 +118,10 @@ class TransferEngine:
         started = time.perf_counter()
         matcher = self._matcher(template, target)
         items = self._match(matcher, landmarks)
+        provenance = self._provenance(template, landmarks, target, time.perf_counter() - started)
         if progress is not None:
             progress("matching", 1.0)
-        return TransferResult(template.name, target.name, items, self._provenance(template, target, time.perf_counter() - started))
+        return TransferResult(template.name, target.name, items, provenance)
 
     def _embedding(self, scan: Volume | Embedding, progress: Progress | None) -> Embedding:
         if isinstance(scan, Embedding):
@@ -173,10 +174,12 @@ class TransferEngine:
             reason=reason,
         )
 
-    def _provenance(self, template: Embedding, target: Embedding, matching_seconds: float) -> dict:
+    def _provenance(
+        self, template: Embedding, landmarks: LandmarkSet, target: Embedding, matching_seconds: float
+    ) -> dict:
         return {
             "model": {"version": self.model.metadata.version, "sha256": self.model.checksum},
-            "sources": {"template": template.source, "target": target.source},
+            "sources": {"template": template.source, "landmarks": landmarks.source, "target": target.source},
             "settings": {"device": str(self.model.device), "dtype": str(self.model.dtype).removeprefix("torch.")},
             "seconds": {"template": template.seconds, "target": target.seconds, "matching": round(matching_seconds, 4)},
             "warnings": {"template": list(template.warnings), "target": list(target.warnings)},

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import VolumeWarning
-from .geometry import CanonicalGrid, spacing_of, transform_points
+from .geometry import CanonicalGrid, FieldOfView, spacing_of, transform_points
 from .resampling import resample_to_grid
 from .volume_checks import checked_affine, checked_array, ct_warnings
 
@@ -83,14 +83,14 @@ class Volume:
         """LPS mm of fractional indices (i, j, k), `(..., 3)`."""
         return transform_points(self.ijk_to_lps, index_ijk)
 
-    def distance_to_border_mm(self, points_lps: np.ndarray) -> np.ndarray:
-        """Distance `(...)` in mm from points `(..., 3)` to the nearest end of the volume, along its own axes.
+    @property
+    def field_of_view(self) -> FieldOfView:
+        """The region that the voxels cover."""
+        return FieldOfView(self.ijk_to_lps, self.size_ijk)
 
-        The volume ends at the outer edges of its voxels: positive inside, 0 on the border, negative outside,
-        NaN for undefined points.
-        """
-        index = self.index_from_lps(points_lps)
-        return (np.minimum(index + 0.5, np.array(self.size_ijk) - 0.5 - index) * self.spacing_mm).min(axis=-1)
+    def distance_to_border_mm(self, points_lps: np.ndarray) -> np.ndarray:
+        """Distance in mm from points `(..., 3)` to the nearest end of the volume; see FieldOfView."""
+        return self.field_of_view.distance_to_border_mm(points_lps)
 
     def contains_lps(self, points_lps: np.ndarray) -> np.ndarray:
         """Whether points `(..., 3)` in LPS mm lie inside the volume; bool `(...)`, False for NaN points."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,6 @@ class TransferRun:
         # The engine would keep volumes that it embeds itself, and there may be hundreds of targets.
         embedding = self._engine.embed(target, progress)
         result = self._engine.transfer(self._embedding, self._landmarks, embedding, progress)
-        result = replace(result, provenance={**result.provenance, "sources": self._sources(path)})
         files.append(write_result_markups(self._output, result))
         if self.request.picture:
             picture = self._output / file_name(name, ".png")
@@ -123,10 +122,6 @@ class TransferRun:
             )
             files.append(picture)
         return result
-
-    def _sources(self, target: Path) -> dict[str, Path]:
-        return {"template": self.request.template, "landmarks": self.request.landmarks, "target": target}
-
 
 def _failure(name: str, path: Path, error: Exception) -> TargetFailure:
     kind, message = type(error).__name__, str(error)

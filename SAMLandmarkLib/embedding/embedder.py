@@ -15,7 +15,7 @@ from ..geometry import CanonicalGrid
 from ..model.bundle import EmbeddingModel
 from ..model.network import AIR_HU
 from ..volume import CanonicalVolume, Volume
-from .embedding import Embedding, FieldOfView, Level
+from .embedding import Embedding, Level
 
 Progress = Callable[[str, float], None]
 
@@ -56,7 +56,7 @@ class Embedder:
             fine=Level(fine, fine_grid),
             coarse=Level(coarse, coarse_grid),
             anchors_lps=_anchors_lps(canonical),
-            field_of_view=FieldOfView(volume.ijk_to_lps, volume.size_ijk),
+            field_of_view=volume.field_of_view,
             source=None if volume.source is None else str(volume.source),
             warnings=volume.warnings,
             seconds=seconds,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..geometry import CanonicalGrid, transform_points, spacing_of
+from ..geometry import CanonicalGrid, FieldOfView
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,6 @@ class Level:
         """Unit vectors `(n,C)` float32, interpolated trilinearly at points `(n,3)` in LPS mm."""
         index = torch.as_tensor(self.grid.index_from_lps(points_lps), dtype=torch.float32, device=self.vectors.device)
         return functional.normalize(_trilinear(self.vectors, index), dim=1)
-
-
-@dataclass(frozen=True)
-class FieldOfView:
-    """The box of a volume along its own axes: `ijk_to_lps` 4x4 and number of voxels `size_ijk`."""
-
-    ijk_to_lps: np.ndarray
-    size_ijk: tuple[int, int, int]
-
-    def distance_to_border_mm(self, points_lps: np.ndarray) -> np.ndarray:
-        """Distance in mm from points `(n,3)` to the nearest border, negative outside; the volume ends at voxel edges."""
-        index = transform_points(np.linalg.inv(self.ijk_to_lps), points_lps)
-        size = np.array(self.size_ijk)
-        return (np.minimum(index + 0.5, size - 0.5 - index) * spacing_of(self.ijk_to_lps)).min(axis=-1)
 
 
 @dataclass(frozen=True)

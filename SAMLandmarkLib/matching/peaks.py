@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import CanonicalGrid
+from ..embedding.embedding import Level
 from .queries import Matches, SearchSettings
 
 DUPLICATE_MM = 10.0
+SUB_STEPS = 9
+"""Places tried per axis between -1 and 1 cell from a peak."""
 
 
 def separate_peaks(score: Tensor, settings: SearchSettings) -> Tensor:
@@ -27,16 +29,16 @@ def separate_peaks(score: Tensor, settings: SearchSettings) -> Tensor:
     return torch.stack(peaks, dim=1)
 
 
-def ranked_candidates(score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor, grid: CanonicalGrid) -> Matches:
+def ranked_candidates(score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor, queries: Tensor, level: Level) -> Matches:
     """The highest cell of each box `[n,k,s,s,s]`, refined to sub-voxel, best first, near duplicates struck out.
 
-    `start` `[n,k,3]` is the fine index (z,y,x) of each box's first cell.
+    `start` `[n,k,3]` is the fine index (z,y,x) of each box's first cell; `queries` `[n,C]` the fine vectors sought.
     """
     side = score.shape[2]
     top, where = score.flatten(2).max(dim=2)
-    cell = torch.stack([where // side**2, where // side % side, where % side], dim=-1)
-    index = (start + cell).double() + _vertex_offset(score, cell)
-    positions = grid.lps_from_index(index.flip(-1).cpu().numpy())
+    cell = start + torch.stack([where // side**2, where // side % side, where % side], dim=-1)
+    index = cell + sub_voxel_offset(queries, level, cell)
+    positions = level.grid.lps_from_index(index.flip(-1).cpu().numpy())
     columns = [top, *(values.flatten(2).gather(2, where[..., None])[..., 0] for values in (fine, coarse))]
     columns = [values.double().cpu().numpy() for values in columns]
     order = np.argsort(-columns[0], axis=1, kind="stable")
@@ -46,10 +48,44 @@ def ranked_candidates(score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor
     return Matches(positions, score_sorted, fine_sorted, coarse_sorted)
 
 
-def _vertex_offset(score: Tensor, cell: Tensor) -> Tensor:
-    """Offset `[n,k,3]` in cells of the vertex of the parabola through each peak and its neighbours, axis by axis.
+def sub_voxel_offset(queries: Tensor, level: Level, cell: Tensor) -> Tensor:
+    """Offset `[n,k,3]` (z,y,x) from each cell to where the interpolated embedding is most similar to the query.
 
-    Zero where a neighbour is missing, so at the border of the box or the volume.
+    Between cells the embedding is what `Level.at` gives, the unit vector of the trilinear mixture, so a point that is
+    searched in its own scan is found where it was; a parabola through the similarities of whole cells misses it by 0.8
+    mm on average. The mixture's similarity follows from those of the 27 cells around and their Gram matrix.
+    """
+    vectors = _neighborhood(level, cell)
+    similarity = torch.einsum("nkic,nc->nki", vectors, queries)
+    gram = vectors @ vectors.transpose(-1, -2)
+    weights = _mixtures(cell.device)
+    length = ((weights @ gram) * weights).sum(dim=-1).clamp(min=1e-6).sqrt()
+    mixed = (similarity @ weights.T / length).unflatten(-1, (SUB_STEPS,) * 3)
+    best = mixed.flatten(2).argmax(dim=2)
+    step = torch.stack([best // SUB_STEPS**2, best // SUB_STEPS % SUB_STEPS, best % SUB_STEPS], dim=-1)
+    return (step + _vertex_offset(mixed, step)) * (2 / (SUB_STEPS - 1)) - 1
+
+
+def _neighborhood(level: Level, cell: Tensor) -> Tensor:
+    """Vectors `[n,k,27,C]` of the cells around `[n,k,3]`, those at the border repeated."""
+    steps = torch.arange(-1, 2, device=cell.device)
+    size = cell.new_tensor(level.vectors.shape[:3])
+    around = torch.minimum((cell[:, :, None] + torch.cartesian_prod(steps, steps, steps)).clamp(min=0), size - 1)
+    z, y, x = around.unbind(-1)
+    return level.vectors[z, y, x].float()
+
+
+def _mixtures(device: torch.device) -> Tensor:
+    """Trilinear weights `[SUB_STEPS^3, 27]` of the cells around, at offsets from -1 to 1 cell."""
+    offsets = torch.linspace(-1, 1, SUB_STEPS, device=device)
+    hat = (1 - (offsets[:, None] - torch.arange(-1, 2, device=device)).abs()).clamp(min=0)
+    return torch.einsum("ai,bj,ck->abcijk", hat, hat, hat).reshape(SUB_STEPS**3, 27)
+
+
+def _vertex_offset(score: Tensor, cell: Tensor) -> Tensor:
+    """Offset `[n,k,3]` in steps of the vertex of the parabola through each peak and its neighbours, axis by axis.
+
+    Zero at the border of the box.
     """
     last = score.shape[2] - 1
     flat = score.flatten(2)
@@ -57,7 +93,7 @@ def _vertex_offset(score: Tensor, cell: Tensor) -> Tensor:
     for axis in range(3):
         below, here, above = (_neighbor(flat, cell, axis, shift, last) for shift in (-1, 0, 1))
         curvature = below - 2 * here + above
-        usable = torch.isfinite(curvature) & (curvature < 0) & (cell[..., axis] > 0) & (cell[..., axis] < last)
+        usable = (curvature < 0) & (cell[..., axis] > 0) & (cell[..., axis] < last)
         offset = 0.5 * (below - above) / curvature
         offsets.append(torch.where(usable, offset, torch.zeros_like(offset)).clamp(-0.5, 0.5))
     return torch.stack(offsets, dim=-1)

@@ -45,7 +45,7 @@ def _search_chunk(
     score = fine_cosine + settings.coarse_weight * coarse_cosine
     score = score - _penalty(boxes.fine_axes(), target, settings, prediction, fine=True)
     score = score.masked_fill(~boxes.inside(target), -torch.inf)
-    return ranked_candidates(score, fine_cosine, coarse_cosine, boxes.fine_start(), target.fine.grid)
+    return ranked_candidates(score, fine_cosine, coarse_cosine, boxes.fine_start(), queries.fine, target.fine)
 
 
 def _coarse_similarity(queries: Queries, target: Embedding) -> Tensor:

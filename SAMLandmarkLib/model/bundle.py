@@ -66,9 +66,9 @@ class EmbeddingModel:
         device = device if isinstance(device, torch.device) else choose_device(device)
         path = bundled_folder("Models") / BUNDLED_MODEL_NAME if path is None else Path(path)
         contents = _read_bytes(path)
-        module, metadata, test_vector = _parse(contents, path)
+        module, metadata, packed = _parse(contents, path)
         model = cls(module.to(device), metadata, hashlib.sha256(contents).hexdigest(), device)
-        model._check(test_vector, path)
+        model._check(packed, path)
         return model
 
     def fine(self, hu: Tensor) -> Tensor:
@@ -96,7 +96,9 @@ class EmbeddingModel:
         ):
             return method(*inputs)
 
-    def _check(self, test_vector: dict[str, np.ndarray], path: Path) -> None:
+    def _check(self, packed: bytes, path: Path) -> None:
+        with np.load(io.BytesIO(packed)) as archive:
+            test_vector = dict(archive)
         hu = torch.from_numpy(test_vector["hu"].astype(np.float32))[None, None]
         for level, embed in (("fine", self.fine), ("coarse", self.coarse)):
             expected = torch.from_numpy(test_vector[level].astype(np.float32))
@@ -124,10 +126,22 @@ def export_bundle(network: SamNetwork, path: str | Path, metadata: ModelMetadata
         tile_halo=branches[0].tile_halo,
         test_vector_sha256=hashlib.sha256(test_vector).hexdigest(),
     )
+    _save(torch.jit.script(halved.half()), path, metadata, test_vector)
+    return metadata
+
+
+def rewrite_metadata(source: str | Path, path: str | Path, **changes) -> ModelMetadata:
+    """Write a copy of a model file in which metadata fields are replaced; the weights stay as they are."""
+    module, metadata, packed = _parse(_read_bytes(Path(source)), Path(source))
+    metadata = dataclasses.replace(metadata, **changes)
+    _save(module.half(), path, metadata, packed)
+    return metadata
+
+
+def _save(module: torch.jit.ScriptModule, path: str | Path, metadata: ModelMetadata, test_vector: bytes) -> None:
     extra = {METADATA_FILE: json.dumps(dataclasses.asdict(metadata), indent=1), TEST_VECTOR_FILE: test_vector}
     with atomic_path(path) as temporary:
-        torch.jit.script(halved.half()).save(str(temporary), _extra_files=extra)
-    return metadata
+        module.save(str(temporary), _extra_files=extra)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -137,7 +151,8 @@ def _read_bytes(path: Path) -> bytes:
         raise ModelError(f"{path}: the model file cannot be read ({error.strerror or error}); check --model.") from error
 
 
-def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMetadata, dict[str, np.ndarray]]:
+def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMetadata, bytes]:
+    """The network in float32, its metadata and its packed test vector."""
     extra = {METADATA_FILE: "", TEST_VECTOR_FILE: ""}
     try:
         # from memory: torch cannot open paths with non-ASCII letters on Windows
@@ -157,9 +172,7 @@ def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMe
     packed = extra[TEST_VECTOR_FILE]
     if hashlib.sha256(packed).hexdigest() != metadata.test_vector_sha256:
         raise ModelError(f"{path}: the test vector inside is damaged; install SAMLandmark again or check --model.")
-    with np.load(io.BytesIO(packed)) as archive:
-        test_vector = dict(archive)
-    return module.float().eval().to(memory_format=torch.channels_last_3d), metadata, test_vector
+    return module.float().eval().to(memory_format=torch.channels_last_3d), metadata, packed
 
 
 def _rounded_to_half(network: nn.Module) -> nn.Module:

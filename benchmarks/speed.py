@@ -1,0 +1,77 @@
+"""Time and memory of the engine on a chest-sized pair of scans: python benchmarks/speed.py [--runs N]
+
+The bundled pair is repeated and cropped to 300 x 400 x 400 mm at 0.8 x 0.8 x 1.25 mm (500 x 500 x 240 voxels), so that the
+figures can be had from a checkout alone. Reading files is excluded. Prints the median of the runs, and the peak memory
+of the whole process, the two scans included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from SAMLandmarkLib import Landmark, LandmarkSet, TransferEngine, Volume
+from SAMLandmarkLib.bundled import bundled_folder
+from SAMLandmarkLib.evaluation.provenance import describe_run
+
+SPACING_MM = (0.8, 0.8, 1.25)
+SIZE_IJK = (500, 500, 240)
+POINTS = 20
+
+
+def chest_sized(volume: Volume) -> Volume:
+    """The scan's voxels repeated until they fill 400 x 400 x 300 mm."""
+    depth, height, width = volume.array.shape
+    repeats = [-(-size // have) for size, have in zip(SIZE_IJK[::-1], (depth, height, width), strict=True)]
+    array = np.tile(volume.array, repeats)[: SIZE_IJK[2], : SIZE_IJK[1], : SIZE_IJK[0]]
+    return Volume(np.ascontiguousarray(array), np.diag([*SPACING_MM, 1.0]), volume.name)
+
+
+def random_landmarks(volume: Volume, count: int) -> LandmarkSet:
+    index = np.random.default_rng(0).uniform(40, np.array(volume.size_ijk) - 40, (count, 3))
+    return LandmarkSet([Landmark(f"p{number}", point) for number, point in enumerate(volume.lps_from_index(index))])
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+
+    samples = bundled_folder("SampleData")
+    template, target = (chest_sized(Volume.read(samples / name)) for name in ("template.nii.gz", "followup.nii.gz"))
+    landmarks = random_landmarks(template, POINTS)
+    one = LandmarkSet([landmarks[0]])
+    loading = seconds_of(lambda: TransferEngine(device=arguments.device))
+    rows = []
+    for _ in range(arguments.runs):
+        engine = TransferEngine(device=arguments.device)
+        everything = seconds_of(lambda: engine.transfer(template, landmarks, target))
+        rows.append(
+            {
+                "both embeddings and 20 points": everything,
+                "20 points again": seconds_of(lambda: engine.transfer(template, landmarks, target)),
+                "one more point": statistics.median(
+                    seconds_of(lambda: engine.transfer(template, one, target)) for _ in range(20)
+                ),
+            }
+        )
+    medians = {name: round(statistics.median(row[name] for row in rows), 4) for name in rows[0]}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"seconds": {"load the model": round(loading, 3)} | medians, "peak_gib": round(peak, 2)} | describe_run(), indent=1))
+
+
+if __name__ == "__main__":
+    main()
