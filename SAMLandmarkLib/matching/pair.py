@@ -13,7 +13,7 @@ from .queries import Matches, Queries, SearchSettings
 from .search import search
 
 CONSISTENT_MM = 8.0
-LEAST_CORRESPONDENCES = 12
+LEAST_SUPPORT = 10.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class PairMatcher:
         )
 
     def _predict(self, points_lps: np.ndarray) -> Prediction | None:
-        if len(self.correspondences) < LEAST_CORRESPONDENCES or len(points_lps) == 0:
+        enough = len(self.correspondences) > 0 and self.correspondences.support >= LEAST_SUPPORT
+        if not enough or len(points_lps) == 0:
             return None
         return self.correspondences.predict(points_lps)
 
