@@ -148,18 +148,19 @@ class TransferEngine:
         for label, point, is_inside in zip(landmarks.labels, points, inside, strict=True):
             if is_inside:
                 row, confidence = next(rows)
-                items.append(self._judge(label, evidence, row, float(confidence), matcher.target))
+                items.append(self._judge(label, evidence, row, float(confidence)))
             else:
                 reason = OUTSIDE_TEMPLATE if np.isfinite(point).all() else NOT_DEFINED
                 items.append(_missing(label, reason))
         return tuple(items)
 
-    def _judge(self, label: str, evidence: PointMatches, row: int, confidence: float, target: Embedding) -> TransferredLandmark:
+    def _judge(self, label: str, evidence: PointMatches, row: int, confidence: float) -> TransferredLandmark:
         matches = evidence.matches
         candidates = _candidates(matches, row)
         status, reason = self.calibration.status(confidence), ""
-        if _left_the_target(evidence, row, target):
+        if _left_the_target(evidence, row):
             status, reason = Status.MISSING, OUTSIDE_FIELD_OF_VIEW
+            confidence = min(confidence, self.calibration.missing)
         elif status is not Status.FOUND:
             reason = _reason(evidence, row)
         found = status is not Status.MISSING
@@ -206,17 +207,16 @@ def _candidates(matches: Matches, row: int) -> tuple[Candidate, ...]:
     )
 
 
-def _left_the_target(evidence: PointMatches, row: int, target: Embedding) -> bool:
-    """Whether the neighbours say that the point lies beyond the target's border, by more than their own uncertainty."""
-    if evidence.prediction is None:
-        return False
-    predicted = evidence.prediction.positions_lps[row]
-    return bool(target.field_of_view.distance_to_border_mm(predicted[None])[0] < -0.5 * evidence.spread_mm[row])
+def _left_the_target(evidence: PointMatches, row: int) -> bool:
+    """Whether the surroundings place the point beyond the target's border, by more than half their uncertainty."""
+    return bool(evidence.border_mm[row] < -0.5 * evidence.spread_mm[row])
 
 
 def _reason(evidence: PointMatches, row: int) -> str:
     """The weakest part of the evidence, in words."""
     cycle, deviation, spread = evidence.cycle_mm[row], evidence.deviation_mm[row], evidence.spread_mm[row]
+    if evidence.border_mm[row] < 0:
+        return OUTSIDE_FIELD_OF_VIEW
     if cycle > 10:
         return f"{NO_CONSISTENT_MATCH}: leads back {cycle:.0f} mm beside the landmark"
     if deviation > max(10.0, 2 * spread):

@@ -11,6 +11,7 @@ from .pair import PointMatches
 
 UNKNOWN_DEVIATION_MM = 30.0
 MARGIN_CAP = 0.5
+BORDER_CAP = 3.0
 
 
 class Status(str, Enum):
@@ -21,7 +22,7 @@ class Status(str, Enum):
     MISSING = "MISSING"
 
 
-FEATURES = ("log_cycle", "fine", "coarse", "log_deviation", "log_spread", "margin")
+FEATURES = ("log_cycle", "fine", "coarse", "log_deviation", "log_spread", "margin", "border")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Calibration:
 
     intercept: float = 2.0
     weights: dict[str, float] = field(
-        default_factory=lambda: dict(zip(FEATURES, (-0.9, 2.0, 3.0, -0.8, -0.5, 2.0), strict=True))
+        default_factory=lambda: dict(zip(FEATURES, (-0.9, 2.0, 3.0, -0.8, -0.5, 2.0, 0.3), strict=True))
     )
     found: float = 0.7
     missing: float = 0.2
@@ -52,6 +53,7 @@ def features_of(evidence: PointMatches) -> np.ndarray:
     """The evidence as a table `(n, len(FEATURES))` of finite numbers."""
     deviation = np.nan_to_num(evidence.deviation_mm, nan=UNKNOWN_DEVIATION_MM)
     spread = np.nan_to_num(evidence.spread_mm, nan=UNKNOWN_DEVIATION_MM)
+    border = np.clip(evidence.border_mm / evidence.spread_mm, -BORDER_CAP, BORDER_CAP)
     columns = (
         np.log1p(evidence.cycle_mm),
         evidence.matches.fine[:, 0],
@@ -59,5 +61,6 @@ def features_of(evidence: PointMatches) -> np.ndarray:
         np.log1p(deviation),
         np.log1p(spread),
         np.minimum(evidence.matches.margin, MARGIN_CAP),
+        np.nan_to_num(border, nan=BORDER_CAP),
     )
     return np.column_stack(columns)

@@ -18,14 +18,18 @@ LEAST_SUPPORT = 10.0
 
 @dataclass(frozen=True)
 class PointMatches:
-    """Matches of n points with their evidence, each `(n,)`: `cycle_mm` there and back, `deviation_mm` from the
-    predicted place and its `spread_mm`, both NaN without prediction."""
+    """Matches of n points with their evidence, each `(n,)` in mm.
+
+    `cycle_mm`: distance after matching there and back; `deviation_mm`: from the predicted place; `spread_mm`: its
+    uncertainty; `border_mm`: distance of the predicted place to the target's border, negative outside. The last three
+    are NaN where nothing can be predicted.
+    """
 
     matches: Matches
-    prediction: Prediction | None
     cycle_mm: np.ndarray
     deviation_mm: np.ndarray
     spread_mm: np.ndarray
+    border_mm: np.ndarray
 
 
 class PairMatcher:
@@ -50,14 +54,12 @@ class PairMatcher:
         prediction = self._predict(points_lps)
         matches = search(Queries.at(self.template, points_lps), self.target, self.settings, prediction)
         back = search(Queries.at(self.target, matches.best_lps), self.template, replace(self.settings, candidates=2))
-        unknown = np.full(len(points_lps), np.nan)
-        return PointMatches(
-            matches=matches,
-            prediction=prediction,
-            cycle_mm=np.linalg.norm(back.best_lps - points_lps, axis=1),
-            deviation_mm=unknown if prediction is None else np.linalg.norm(matches.best_lps - prediction.positions_lps, axis=1),
-            spread_mm=unknown if prediction is None else prediction.spread_mm,
-        )
+        cycle_mm = np.linalg.norm(back.best_lps - points_lps, axis=1)
+        if prediction is None:
+            return PointMatches(matches, cycle_mm, *(np.full(len(points_lps), np.nan) for _ in range(3)))
+        deviation_mm = np.linalg.norm(matches.best_lps - prediction.positions_lps, axis=1)
+        border_mm = self.target.field_of_view.distance_to_border_mm(prediction.positions_lps)
+        return PointMatches(matches, cycle_mm, deviation_mm, prediction.spread_mm, border_mm)
 
     def _predict(self, points_lps: np.ndarray) -> Prediction | None:
         enough = len(self.correspondences) > 0 and self.correspondences.support >= LEAST_SUPPORT
