@@ -87,7 +87,9 @@ class FieldOfView:
         Positive inside, 0 on the border, negative outside, NaN for undefined points.
         """
         index = transform_points(np.linalg.inv(self.ijk_to_lps), points_lps)
-        return (np.minimum(index + 0.5, np.array(self.size_ijk) - 0.5 - index) * spacing_of(self.ijk_to_lps)).min(axis=-1)
+        return (
+            np.minimum(index + 0.5, np.array(self.size_ijk) - 0.5 - index) * spacing_of(self.ijk_to_lps)
+        ).min(axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

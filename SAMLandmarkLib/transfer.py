@@ -90,7 +90,9 @@ class TransferEngine:
     4.0
     """
 
-    def __init__(self, device: str = "auto", model: str | os.PathLike | None = None, max_memory: int | None = None) -> None:
+    def __init__(
+        self, device: str = "auto", model: str | os.PathLike | None = None, max_memory: int | None = None
+    ) -> None:
         self.model = EmbeddingModel.load(model, device)
         self.calibration = Calibration(**self.model.metadata.calibration)
         self._embedder = Embedder(self.model, max_memory)
@@ -126,7 +128,9 @@ class TransferEngine:
     def _embedding(self, scan: Volume | Embedding, progress: Progress | None) -> Embedding:
         if isinstance(scan, Embedding):
             return scan
-        key = id(scan)  # the volume is kept beside its embedding, so its id cannot be taken over by another one
+        key = id(
+            scan
+        )  # the volume is kept beside its embedding, so its id cannot be taken over by another one
         if key not in self._embedded:
             self._embedded[key] = (scan, self.embed(scan, progress))
         return _recent(self._embedded, key)[1]
@@ -181,8 +185,15 @@ class TransferEngine:
         return {
             "model": {"version": self.model.metadata.version, "sha256": self.model.checksum},
             "sources": {"template": template.source, "landmarks": landmarks.source, "target": target.source},
-            "settings": {"device": str(self.model.device), "dtype": str(self.model.dtype).removeprefix("torch.")},
-            "seconds": {"template": template.seconds, "target": target.seconds, "matching": round(matching_seconds, 4)},
+            "settings": {
+                "device": str(self.model.device),
+                "dtype": str(self.model.dtype).removeprefix("torch."),
+            },
+            "seconds": {
+                "template": template.seconds,
+                "target": target.seconds,
+                "matching": round(matching_seconds, 4),
+            },
             "warnings": {"template": list(template.warnings), "target": list(target.warnings)},
         }
 
@@ -203,7 +214,9 @@ def _candidates(matches: Matches, row: int) -> tuple[Candidate, ...]:
     kept = np.isfinite(matches.score[row])
     return tuple(
         Candidate(position.copy(), float(similarity))
-        for position, similarity in zip(matches.positions_lps[row][kept], matches.similarity[row][kept], strict=True)
+        for position, similarity in zip(
+            matches.positions_lps[row][kept], matches.similarity[row][kept], strict=True
+        )
     )
 
 

@@ -1,7 +1,7 @@
 """Time and memory of the engine on a chest-sized pair of scans: python benchmarks/speed.py [--runs N]
 
-The bundled pair is repeated and cropped to 300 x 400 x 400 mm at 0.8 x 0.8 x 1.25 mm (500 x 500 x 240 voxels), so that the
-figures can be had from a checkout alone. Reading files is excluded. Prints the median of the runs, and the peak memory
+The bundled pair is repeated and cropped to 300 x 400 x 400 mm at 0.8 x 0.8 x 1.25 mm (500 x 500 x 240 voxels), so
+that the figures can be had from a checkout alone. Reading files is excluded. Prints the median of the runs, and the peak memory
 of the whole process, the two scans included.
 """
 
@@ -35,7 +35,9 @@ def chest_sized(volume: Volume) -> Volume:
 
 def random_landmarks(volume: Volume, count: int) -> LandmarkSet:
     index = np.random.default_rng(0).uniform(40, np.array(volume.size_ijk) - 40, (count, 3))
-    return LandmarkSet([Landmark(f"p{number}", point) for number, point in enumerate(volume.lps_from_index(index))])
+    return LandmarkSet(
+        [Landmark(f"p{number}", point) for number, point in enumerate(volume.lps_from_index(index))]
+    )
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -51,7 +53,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     samples = bundled_folder("SampleData")
-    template, target = (chest_sized(Volume.read(samples / name)) for name in ("template.nii.gz", "followup.nii.gz"))
+    template, target = (
+        chest_sized(Volume.read(samples / name)) for name in ("template.nii.gz", "followup.nii.gz")
+    )
     landmarks = random_landmarks(template, POINTS)
     one = LandmarkSet([landmarks[0]])
     loading = seconds_of(lambda: TransferEngine(device=arguments.device))
@@ -70,7 +74,13 @@ def main() -> None:
         )
     medians = {name: round(statistics.median(row[name] for row in rows), 4) for name in rows[0]}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"seconds": {"load the model": round(loading, 3)} | medians, "peak_gib": round(peak, 2)} | describe_run(), indent=1))
+    print(
+        json.dumps(
+            {"seconds": {"load the model": round(loading, 3)} | medians, "peak_gib": round(peak, 2)}
+            | describe_run(),
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from .terminal import exit_on_error, messages
 
 def calibrate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model file; it is rewritten.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The CT volumes it was trained on, in folders by region.")],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="The CT volumes it was trained on, in folders by region.")
+    ],
     device: DeviceOption = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of scans and points.")] = 0,
 ) -> None:

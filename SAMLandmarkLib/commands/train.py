@@ -16,19 +16,27 @@ _RUN_FOLDER = "Folder of the run: checkpoint, log.jsonl, run.json, model.pt."
 def train(
     data: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="CT volumes; the folders directly below are groups that are balanced."),
+        typer.Option(
+            metavar="DIR", help="CT volumes; the folders directly below are groups that are balanced."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help=_RUN_FOLDER)],
     minutes: Annotated[
-        float | None, typer.Option(min=0, metavar="N", help="Training time over all resumed runs.", show_default=False)
+        float | None,
+        typer.Option(min=0, metavar="N", help="Training time over all resumed runs.", show_default=False),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Number of steps instead.", show_default=False)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
+    ] = False,
     device: DeviceOption = "auto",
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON with settings that differ from the defaults.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="JSON with settings that differ from the defaults.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Train the embedding network on unlabelled CT volumes.
@@ -48,7 +56,9 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     model: Annotated[Path, typer.Argument(metavar="FILE", help="The model file to write, *.pt.")],
-    version: Annotated[str | None, typer.Option(help="Version that the model tells.", show_default=False)] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Version that the model tells.", show_default=False)
+    ] = None,
 ) -> None:
     """Write the averaged weights of a training run as a model file for --model."""
     from ..training.command import export_run

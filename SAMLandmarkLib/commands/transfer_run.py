@@ -123,6 +123,7 @@ class TransferRun:
             files.append(picture)
         return result
 
+
 def _failure(name: str, path: Path, error: Exception) -> TargetFailure:
     kind, message = type(error).__name__, str(error)
     if not isinstance(error, SAMLandmarkError):

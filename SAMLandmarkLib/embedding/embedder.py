@@ -66,7 +66,9 @@ class Embedder:
         if self.max_memory is None or hu.numel() * BYTES_PER_VOXEL <= self.max_memory:
             return self.model.fine(hu)
         slabs = list(self._slabs(hu))
-        reduced = torch.cat([slab.inner(self.model.fine_reduce(slab.of(hu)), 4, axis=2) for slab in slabs], dim=2)
+        reduced = torch.cat(
+            [slab.inner(self.model.fine_reduce(slab.of(hu)), 4, axis=2) for slab in slabs], dim=2
+        )
         progress("fine embedding", 0.6)
         deep = self.model.fine_deepen(reduced)
         parts = []

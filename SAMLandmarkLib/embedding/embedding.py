@@ -21,7 +21,9 @@ class Level:
 
     def at(self, points_lps: np.ndarray) -> Tensor:
         """Unit vectors `(n,C)` float32, interpolated trilinearly at points `(n,3)` in LPS mm."""
-        index = torch.as_tensor(self.grid.index_from_lps(points_lps), dtype=torch.float32, device=self.vectors.device)
+        index = torch.as_tensor(
+            self.grid.index_from_lps(points_lps), dtype=torch.float32, device=self.vectors.device
+        )
         return functional.normalize(_trilinear(self.vectors, index), dim=1)
 
 

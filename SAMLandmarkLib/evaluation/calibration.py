@@ -61,12 +61,15 @@ def calibrate(engine: TransferEngine, data: Path, settings: CalibrationSettings,
     both = Evidence(np.vstack([known.features, judged.features]), np.concatenate([known.right, judged.right]))
     intercept, weights = fit_logistic(both.features, both.right, weight * len(weight))
     return dataclasses.replace(
-        Calibration(), intercept=intercept, weights=dict(zip(FEATURES, weights.tolist(), strict=True)), source=command
+        Calibration(),
+        intercept=intercept,
+        weights=dict(zip(FEATURES, weights.tolist(), strict=True)),
+        source=command,
     )
 
 
 def fit_logistic(features: np.ndarray, right: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray]:
-    """Intercept and weights of a logistic regression, ridge on the weights of standardised features, by Newton's method."""
+    """Intercept and weights of a logistic regression with a ridge on standardised features, by Newton's method."""
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-9
     design = np.column_stack([np.ones(len(features)), (features - mean) / scale])
     ridge = np.diag([0.0, *np.full(features.shape[1], RIDGE)])
@@ -105,7 +108,9 @@ def _route_evidence(
 ) -> Iterator[Evidence]:
     groups = [group for group in _groups(data) if len(group) >= settings.scans_per_group]
     if not groups:
-        raise UsageError(f"{data}: the calibration needs a folder of at least {settings.scans_per_group} scans in it.")
+        raise UsageError(
+            f"{data}: the calibration needs a folder of at least {settings.scans_per_group} scans in it."
+        )
     sizes = np.sqrt([len(group) for group in groups])
     for _ in range(settings.route_groups):
         group = groups[rng.choice(len(groups), p=sizes / sizes.sum())]

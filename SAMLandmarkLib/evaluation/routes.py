@@ -52,6 +52,8 @@ def confirmed(direct: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """
     beside = np.linalg.norm(ends - direct, axis=-1) <= AGREE_MM
     gaps = np.linalg.norm(ends[:, None] - ends[None], axis=-1)
-    agreeing = (gaps <= AGREE_MM) & ~beside[:, None] & ~beside[None] & ~np.eye(len(ends), dtype=bool)[..., None]
+    agreeing = (
+        (gaps <= AGREE_MM) & ~beside[:, None] & ~beside[None] & ~np.eye(len(ends), dtype=bool)[..., None]
+    )
     elsewhere = agreeing.any(axis=(0, 1)) & (beside.sum(axis=0) < 2)
     return beside.any(axis=0) & ~elsewhere

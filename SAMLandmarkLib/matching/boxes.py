@@ -1,4 +1,4 @@
-"""Boxes of fine cells around coarse cells, kept as three index axes: arithmetic on whole boxes would dominate the search."""
+"""Boxes of fine cells around coarse cells, kept as three index axes: arithmetic on whole boxes would be slow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Boxes:
         z, y, x = (axis.clamp(0, size - 1) for axis, size in zip(axes, coarse.shape[1:], strict=True))
         number = torch.arange(len(coarse), device=coarse.device).view(-1, 1, 1, 1, 1)
         fine = functional.interpolate(
-            coarse[number, z, y, x].float(), scale_factor=float(FINE_PER_COARSE), mode="trilinear", align_corners=False
+            coarse[number, z, y, x].float(),
+            scale_factor=float(FINE_PER_COARSE),
+            mode="trilinear",
+            align_corners=False,
         )
         margin = FINE_PER_COARSE
         return fine[:, :, margin:-margin, margin:-margin, margin:-margin]

@@ -35,7 +35,9 @@ class PointMatches:
 class PairMatcher:
     """Finds template points in a target."""
 
-    def __init__(self, template: Embedding, target: Embedding, settings: SearchSettings | None = None) -> None:
+    def __init__(
+        self, template: Embedding, target: Embedding, settings: SearchSettings | None = None
+    ) -> None:
         self.template, self.target = template, target
         self.settings = settings or SearchSettings()
 
@@ -53,7 +55,9 @@ class PairMatcher:
         """Find points `(n,3)` (LPS mm, inside the template) in the target."""
         prediction = self._predict(points_lps)
         matches = search(Queries.at(self.template, points_lps), self.target, self.settings, prediction)
-        back = search(Queries.at(self.target, matches.best_lps), self.template, replace(self.settings, candidates=2))
+        back = search(
+            Queries.at(self.target, matches.best_lps), self.template, replace(self.settings, candidates=2)
+        )
         cycle_mm = np.linalg.norm(back.best_lps - points_lps, axis=1)
         if prediction is None:
             return PointMatches(matches, cycle_mm, *(np.full(len(points_lps), np.nan) for _ in range(3)))
@@ -66,4 +70,3 @@ class PairMatcher:
         if not enough or len(points_lps) == 0:
             return None
         return self.correspondences.predict(points_lps)
-

@@ -23,13 +23,17 @@ def separate_peaks(score: Tensor, settings: SearchSettings) -> Tensor:
     peaks = []
     for _ in range(settings.candidates):
         best = flat.argmax(dim=1)
-        peaks.append(torch.stack([best // (size[1] * size[2]), best // size[2] % size[1], best % size[2]], dim=-1))
+        peaks.append(
+            torch.stack([best // (size[1] * size[2]), best // size[2] % size[1], best % size[2]], dim=-1)
+        )
         near = torch.minimum((peaks[-1][:, None] + neighborhood).clamp(min=0), size - 1)
         flat.scatter_(1, (near[..., 0] * size[1] + near[..., 1]) * size[2] + near[..., 2], -torch.inf)
     return torch.stack(peaks, dim=1)
 
 
-def ranked_candidates(score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor, queries: Tensor, level: Level) -> Matches:
+def ranked_candidates(
+    score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor, queries: Tensor, level: Level
+) -> Matches:
     """The highest cell of each box `[n,k,s,s,s]`, refined to sub-voxel, best first, near duplicates struck out.
 
     `start` `[n,k,3]` is the fine index (z,y,x) of each box's first cell; `queries` `[n,C]` the fine vectors sought.
@@ -43,7 +47,9 @@ def ranked_candidates(score: Tensor, fine: Tensor, coarse: Tensor, start: Tensor
     columns = [values.double().cpu().numpy() for values in columns]
     order = np.argsort(-columns[0], axis=1, kind="stable")
     positions = np.take_along_axis(positions, order[..., None], axis=1)
-    score_sorted, fine_sorted, coarse_sorted = (np.take_along_axis(values, order, axis=1) for values in columns)
+    score_sorted, fine_sorted, coarse_sorted = (
+        np.take_along_axis(values, order, axis=1) for values in columns
+    )
     score_sorted[_is_duplicate(positions)] = -np.inf
     return Matches(positions, score_sorted, fine_sorted, coarse_sorted)
 
@@ -70,7 +76,9 @@ def _neighborhood(level: Level, cell: Tensor) -> Tensor:
     """Vectors `[n,k,27,C]` of the cells around `[n,k,3]`, those at the border repeated."""
     steps = torch.arange(-1, 2, device=cell.device)
     size = cell.new_tensor(level.vectors.shape[:3])
-    around = torch.minimum((cell[:, :, None] + torch.cartesian_prod(steps, steps, steps)).clamp(min=0), size - 1)
+    around = torch.minimum(
+        (cell[:, :, None] + torch.cartesian_prod(steps, steps, steps)).clamp(min=0), size - 1
+    )
     z, y, x = around.unbind(-1)
     return level.vectors[z, y, x].float()
 

@@ -99,7 +99,9 @@ def _apply(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ affine[:3] + affine[3]
 
 
-def _weighted_affine(source: np.ndarray, target: np.ndarray, weight: np.ndarray, prior: np.ndarray) -> np.ndarray:
+def _weighted_affine(
+    source: np.ndarray, target: np.ndarray, weight: np.ndarray, prior: np.ndarray
+) -> np.ndarray:
     """Weighted least-squares affine `(4,3)`, its linear part drawn to that of `prior`, the more the fewer points."""
     scale = 50.0  # mm; makes the ridge on the dimensionless linear part comparable with residuals in mm
     design = np.column_stack([source, np.ones(len(source))])

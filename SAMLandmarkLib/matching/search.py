@@ -38,7 +38,9 @@ def _search_chunk(
     queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None
 ) -> Matches:
     coarse = _coarse_similarity(queries, target)
-    coarse_score = settings.coarse_weight * coarse - _penalty(whole_grid(target.coarse), target, settings, prediction)
+    coarse_score = settings.coarse_weight * coarse - _penalty(
+        whole_grid(target.coarse), target, settings, prediction
+    )
     boxes = Boxes(separate_peaks(coarse_score, settings), settings.reach_cells)
     fine_cosine = boxes.fine_similarity(queries.fine, target.fine)
     coarse_cosine = boxes.upsampled(coarse)

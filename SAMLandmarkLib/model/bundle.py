@@ -1,4 +1,4 @@
-"""The model file: TorchScript with its metadata and a test vector, written by `export_bundle`, read by `EmbeddingModel`."""
+"""The model file: TorchScript with metadata and a test vector, written by `export_bundle`, read by `EmbeddingModel`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ class EmbeddingModel:
     `fine_reduce`, `fine_deepen` and `fine_finish` are the parts of `fine` (see SamNetwork).
     """
 
-    def __init__(self, module: torch.jit.ScriptModule, metadata: ModelMetadata, checksum: str, device: torch.device) -> None:
+    def __init__(
+        self, module: torch.jit.ScriptModule, metadata: ModelMetadata, checksum: str, device: torch.device
+    ) -> None:
         self.module, self.metadata, self.checksum, self.device = module, metadata, checksum, device
         self.dtype = compute_dtype(device)
 
@@ -113,7 +115,7 @@ class EmbeddingModel:
 
 
 def export_bundle(network: SamNetwork, path: str | Path, metadata: ModelMetadata) -> ModelMetadata:
-    """Write the network as TorchScript with float16 weights, batch norm folded in, and return the completed metadata."""
+    """Write the network as TorchScript, batch norm folded in, weights float16; returns the completed metadata."""
     folded = fold_batch_norm(network.eval().float())
     halved = _rounded_to_half(folded)
     test_vector = _test_vector(halved)
@@ -138,7 +140,9 @@ def rewrite_metadata(source: str | Path, path: str | Path, **changes) -> ModelMe
     return metadata
 
 
-def _save(module: torch.jit.ScriptModule, path: str | Path, metadata: ModelMetadata, test_vector: bytes) -> None:
+def _save(
+    module: torch.jit.ScriptModule, path: str | Path, metadata: ModelMetadata, test_vector: bytes
+) -> None:
     extra = {METADATA_FILE: json.dumps(dataclasses.asdict(metadata), indent=1), TEST_VECTOR_FILE: test_vector}
     with atomic_path(path) as temporary:
         module.save(str(temporary), _extra_files=extra)
@@ -148,7 +152,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: the model file cannot be read ({error.strerror or error}); check --model.") from error
+        raise ModelError(
+            f"{path}: the model file cannot be read ({error.strerror or error}); check --model."
+        ) from error
 
 
 def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMetadata, bytes]:
@@ -158,9 +164,13 @@ def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMe
         # from memory: torch cannot open paths with non-ASCII letters on Windows
         module = torch.jit.load(io.BytesIO(contents), map_location="cpu", _extra_files=extra)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{path}: not a TorchScript model, or damaged; install SAMLandmark again or check --model.") from error
+        raise ModelError(
+            f"{path}: not a TorchScript model, or damaged; install SAMLandmark again or check --model."
+        ) from error
     if not extra[METADATA_FILE]:
-        raise ModelError(f"{path}: a TorchScript file, but not one made by `samlandmark export`; check --model.")
+        raise ModelError(
+            f"{path}: a TorchScript file, but not one made by `samlandmark export`; check --model."
+        )
     values = json.loads(extra[METADATA_FILE])
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
@@ -171,7 +181,9 @@ def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMe
     metadata = ModelMetadata(**{name: value for name, value in values.items() if name in known})
     packed = extra[TEST_VECTOR_FILE]
     if hashlib.sha256(packed).hexdigest() != metadata.test_vector_sha256:
-        raise ModelError(f"{path}: the test vector inside is damaged; install SAMLandmark again or check --model.")
+        raise ModelError(
+            f"{path}: the test vector inside is damaged; install SAMLandmark again or check --model."
+        )
     return module.float().eval().to(memory_format=torch.channels_last_3d), metadata, packed
 
 
@@ -186,10 +198,15 @@ def _test_vector(network: SamNetwork) -> bytes:
     hu = nn.functional.interpolate(noise, size=(64, 64, 64), mode="trilinear").clamp(AIR_HU, 1500).round()
     with torch.inference_mode():
         coarse, fine = network(hu)
-    levels = {"fine": _thinned(fine[0].permute(1, 2, 3, 0)), "coarse": _thinned(coarse[0].permute(1, 2, 3, 0))}
+    levels = {
+        "fine": _thinned(fine[0].permute(1, 2, 3, 0)),
+        "coarse": _thinned(coarse[0].permute(1, 2, 3, 0)),
+    }
     packed = io.BytesIO()
     np.savez_compressed(
-        packed, hu=hu[0, 0].to(torch.int16).numpy(), **{level: vectors.half().numpy() for level, vectors in levels.items()}
+        packed,
+        hu=hu[0, 0].to(torch.int16).numpy(),
+        **{level: vectors.half().numpy() for level, vectors in levels.items()},
     )
     return packed.getvalue()
 

@@ -6,6 +6,9 @@ import torch
 
 from ..errors import UsageError
 
+AMPERE = (8, 0)
+"""The first compute capability of CUDA devices with bfloat16 tensor cores."""
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """Turn "auto", "cpu", "cuda", "cuda:N" or "mps" into a device; "auto" takes CUDA where there is one, else the CPU.
@@ -26,14 +29,22 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type not in available:
         raise UsageError(f"Unsupported device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
     if not available[device.type]:
-        raise UsageError(f"Device '{name}' is not available on this machine; use --device auto or --device cpu.")
+        raise UsageError(
+            f"Device '{name}' is not available on this machine; use --device auto or --device cpu."
+        )
     return device
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the hardware multiplies it faster than float32, else float32."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
+        fast = torch.cuda.get_device_capability(device) >= AMPERE
+    else:
+        fast = device.type == "cpu" and _cpu_multiplies_bfloat16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    # torch tells this in a private function only, and older versions do not have it
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return probe is not None and bool(probe())

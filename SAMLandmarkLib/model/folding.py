@@ -19,4 +19,6 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 
 def _starts_with_batch_norm(sequence: nn.Sequential) -> bool:
-    return len(sequence) > 1 and isinstance(sequence[0], nn.Conv3d) and isinstance(sequence[1], nn.BatchNorm3d)
+    return (
+        len(sequence) > 1 and isinstance(sequence[0], nn.Conv3d) and isinstance(sequence[1], nn.BatchNorm3d)
+    )

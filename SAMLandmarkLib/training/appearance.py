@@ -14,7 +14,13 @@ SOFT_TISSUE_FROM_HU = -150.0
 
 def vary_appearance(hu: Tensor, rng: np.random.Generator) -> Tensor:
     """Apply each change to a patch `[D,H,W]` with its own probability; the geometry stays as it is."""
-    for probability, change in ((0.5, _contrast), (0.3, _blur), (0.3, _thick_slices), (0.5, _noise), (0.25, _crop)):
+    for probability, change in (
+        (0.5, _contrast),
+        (0.3, _blur),
+        (0.3, _thick_slices),
+        (0.5, _noise),
+        (0.25, _crop),
+    ):
         if rng.random() < probability:
             hu = change(hu, rng)
     return hu

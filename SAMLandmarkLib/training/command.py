@@ -47,7 +47,9 @@ def run_training(request: TrainingRequest, report: Callable[[dict], None] | None
     if request.minutes is None and request.steps is None:
         raise UsageError("Say how long to train: --minutes N or --steps N.")
     if not request.resume and (request.output / CHECKPOINT_NAME).exists():
-        raise UsageError(f"{request.output} holds a training run already; go on with --resume or name another --output.")
+        raise UsageError(
+            f"{request.output} holds a training run already; go on with --resume or name another --output."
+        )
     config = TrainingConfig() if request.config is None else TrainingConfig.read(request.config)
     device = choose_device(request.device)
     pool = VolumePool.read(request.data, config.group_weights, device)
@@ -83,6 +85,8 @@ def _record(request: TrainingRequest, config: TrainingConfig, pool: VolumePool) 
         "command": " ".join(["samlandmark", *sys.argv[1:]]),
         "run": describe_run(),
         "config": config.as_dict(),
-        "volumes": {group: [volume.name for volume in pool.volumes if volume.group == group] for group in groups},
+        "volumes": {
+            group: [volume.name for volume in pool.volumes if volume.group == group] for group in groups
+        },
     }
     write_atomically(request.output / RUN_NAME, json.dumps(record, indent=1))

@@ -92,8 +92,16 @@ def _replaced(default, values: dict, where: str):
     names = {item.name for item in dataclasses.fields(default)}
     unknown = sorted(set(values) - names)
     if unknown:
-        raise UsageError(f"{where}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(names))}.")
-    return dataclasses.replace(default, **{name: _converted(getattr(default, name), value, f"{where}: {name}") for name, value in values.items()})
+        raise UsageError(
+            f"{where}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(names))}."
+        )
+    return dataclasses.replace(
+        default,
+        **{
+            name: _converted(getattr(default, name), value, f"{where}: {name}")
+            for name, value in values.items()
+        },
+    )
 
 
 def _converted(default, value, where: str):

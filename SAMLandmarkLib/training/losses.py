@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def soft_info_nce(anchors: Tensor, candidates: Tensor, distance_mm: Tensor, softness_mm: float, temperature: float) -> Tensor:
+def soft_info_nce(
+    anchors: Tensor, candidates: Tensor, distance_mm: Tensor, softness_mm: float, temperature: float
+) -> Tensor:
     """InfoNCE in which a negative counts the less the nearer it lies to the positive.
 
     `anchors` `(n,c)` and `candidates` `(m,c)` are unit vectors, candidate i < n being the positive of anchor i;

@@ -31,7 +31,11 @@ class Pair:
 
 
 def draw_pair(
-    pool: VolumePool, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator, appearance: bool = True
+    pool: VolumePool,
+    branch: BranchTraining,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+    appearance: bool = True,
 ) -> Pair:
     """Draw until two views of a volume share enough of the body; `appearance` lets them look different."""
     while True:
@@ -41,7 +45,11 @@ def draw_pair(
 
 
 def _try_pair(
-    volume: TrainingVolume, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator, appearance: bool
+    volume: TrainingVolume,
+    branch: BranchTraining,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+    appearance: bool,
 ) -> Pair:
     hu = volume.hu[branch.spacing_mm]
     center = volume.body_ijk[rng.integers(len(volume.body_ijk))] * 2.0 / branch.spacing_mm
@@ -61,7 +69,9 @@ def _try_pair(
     return Pair(image_a, image_b, index_a[keep][: config.anchors], index_b[keep][: config.anchors])
 
 
-def _random_indices(patch_kji: tuple[int, int, int], count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
+def _random_indices(
+    patch_kji: tuple[int, int, int], count: int, rng: np.random.Generator, device: torch.device
+) -> Tensor:
     """Random voxel indices `(count,3)` (x,y,z) of a patch."""
     return torch.as_tensor(rng.integers(0, patch_kji[::-1], (count, 3)), dtype=torch.float32, device=device)
 

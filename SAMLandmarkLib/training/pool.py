@@ -42,12 +42,16 @@ class VolumePool:
 
     def __init__(self, volumes: list[TrainingVolume], group_weights: Mapping[str, float]) -> None:
         if not volumes:
-            raise UsageError("There is no volume to train on; give --data a folder with NIfTI, NRRD or MHA files.")
+            raise UsageError(
+                "There is no volume to train on; give --data a folder with NIfTI, NRRD or MHA files."
+            )
         self.volumes = volumes
         self.probabilities = _probabilities(volumes, group_weights)
 
     @classmethod
-    def read(cls, directory: str | Path, group_weights: Mapping[str, float], device: torch.device) -> VolumePool:
+    def read(
+        cls, directory: str | Path, group_weights: Mapping[str, float], device: torch.device
+    ) -> VolumePool:
         """Read every volume below `directory`, or a file made by `pack`; unreadable ones are logged and left out."""
         directory = Path(directory)
         scans = _unpacked(directory) if directory.suffix == ".npz" else _scans_below(directory)
@@ -58,7 +62,7 @@ class VolumePool:
 
 
 def pack(directory: str | Path, path: str | Path) -> None:
-    """Write all volumes below `directory` as int16 at 2 mm into one compressed file, to move them to another machine."""
+    """Write all volumes below `directory` as int16 at 2 mm into one compressed file."""
     np.savez_compressed(path, **{f"{group}/{name}": hu for name, group, hu in _scans_below(Path(directory))})
 
 
@@ -86,7 +90,10 @@ def _training_volume(name: str, group: str, hu: np.ndarray, device: torch.device
     pooled = functional.avg_pool3d(base[None, None].float(), 2, ceil_mode=True, count_include_pad=False)[0, 0]
     kji = np.argwhere(hu > BODY_THRESHOLD_HU)
     chosen = np.random.default_rng(len(kji)).choice(len(kji), min(BODY_SAMPLES, len(kji)), replace=False)
-    levels = {BASE_SPACING_MM: base.to(device), 2 * BASE_SPACING_MM: pooled.round().to(torch.int16).to(device)}
+    levels = {
+        BASE_SPACING_MM: base.to(device),
+        2 * BASE_SPACING_MM: pooled.round().to(torch.int16).to(device),
+    }
     return TrainingVolume(name, group, levels, kji[chosen][:, ::-1].astype(np.float32))
 
 

@@ -66,7 +66,11 @@ def features_at(features: Tensor, index: Tensor, patch_kji: tuple[int, int, int]
 
 
 def _sample_view(
-    features: Tensor, anchor_index: Tensor, branch: BranchTraining, config: TrainingConfig, generator: torch.Generator
+    features: Tensor,
+    anchor_index: Tensor,
+    branch: BranchTraining,
+    config: TrainingConfig,
+    generator: torch.Generator,
 ) -> ViewSamples:
     """The anchors of a view, random voxels of it, and voxels near its anchors."""
     device = features.device
@@ -79,7 +83,9 @@ def _sample_view(
     return ViewSamples(index, features_at(features, index, branch.patch_kji), len(anchor_index))
 
 
-def _contrast(anchor_view: ViewSamples, other_view: ViewSamples, branch: BranchTraining) -> tuple[Tensor, Tensor]:
+def _contrast(
+    anchor_view: ViewSamples, other_view: ViewSamples, branch: BranchTraining
+) -> tuple[Tensor, Tensor]:
     """Loss and accuracy of finding each anchor of one view among all samples of the other."""
     anchors = anchor_view.vectors[: anchor_view.anchors]
     distance_mm = torch.cdist(other_view.index[: other_view.anchors], other_view.index) * branch.spacing_mm

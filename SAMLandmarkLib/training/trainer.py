@@ -37,13 +37,17 @@ class Trainer:
     with `steps` given the learning rate depends on the step alone and the resumed run ends in the same state.
     """
 
-    def __init__(self, pool: VolumePool, config: TrainingConfig, output: str | Path, device: torch.device) -> None:
+    def __init__(
+        self, pool: VolumePool, config: TrainingConfig, output: str | Path, device: torch.device
+    ) -> None:
         torch.manual_seed(config.seed)
         self.pool, self.config, self.device = pool, config, device
         self.output = Path(output)
         self.output.mkdir(parents=True, exist_ok=True)
         self.network = SamNetwork().to(device, memory_format=torch.channels_last_3d)
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+        )
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -62,7 +66,9 @@ class Trainer:
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise ModelError(f"{self.checkpoint_path}: cannot resume from it ({error}); train without --resume.") from error
+            raise ModelError(
+                f"{self.checkpoint_path}: cannot resume from it ({error}); train without --resume."
+            ) from error
         self.step, self.elapsed = state["step"], state["elapsed"]
 
     def save(self) -> None:
@@ -77,7 +83,12 @@ class Trainer:
         with atomic_path(self.checkpoint_path) as temporary:
             torch.save(state, temporary)
 
-    def run(self, minutes: float | None = None, steps: int | None = None, report: Callable[[dict], None] | None = None) -> None:
+    def run(
+        self,
+        minutes: float | None = None,
+        steps: int | None = None,
+        report: Callable[[dict], None] | None = None,
+    ) -> None:
         """Train until `minutes` of training time or `steps` steps are reached, both counted over resumed runs."""
         started, before, saved = time.monotonic(), self.elapsed, time.monotonic()
         window: list[dict[str, float]] = []
@@ -102,7 +113,10 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         numbers = {"learning_rate": rate}
-        branches = (("fine", self.network.fine_branch, config.fine), ("coarse", self.network.coarse_branch, config.coarse))
+        branches = (
+            ("fine", self.network.fine_branch, config.fine),
+            ("coarse", self.network.coarse_branch, config.coarse),
+        )
         for name, network, branch in branches:
             pairs = [draw_pair(self.pool, branch, config, rng) for _ in range(config.pairs_per_step)]
             outcome = branch_outcome(network, pairs, branch, config, generator)
@@ -115,9 +129,15 @@ class Trainer:
         self.step += 1
         return numbers
 
-    def _log(self, window: list[dict[str, float]], progress: float, report: Callable[[dict], None] | None) -> None:
+    def _log(
+        self, window: list[dict[str, float]], progress: float, report: Callable[[dict], None] | None
+    ) -> None:
         means = {name: float(np.mean([numbers[name] for numbers in window])) for name in window[0]}
-        row = {"step": self.step, "minutes": round(self.elapsed / 60, 2), "progress": round(progress, 4)} | means
+        row = {
+            "step": self.step,
+            "minutes": round(self.elapsed / 60, 2),
+            "progress": round(progress, 4),
+        } | means
         with (self.output / LOG_NAME).open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         if report is not None:
@@ -129,7 +149,9 @@ def averaged_network(checkpoint: dict) -> SamNetwork:
     network = SamNetwork()
     prefix = "module."  # AveragedModel keeps its copy of the network under this name
     average = checkpoint["average"]
-    network.load_state_dict({name.removeprefix(prefix): average[name] for name in average if name.startswith(prefix)})
+    network.load_state_dict(
+        {name.removeprefix(prefix): average[name] for name in average if name.startswith(prefix)}
+    )
     return network.eval()
 
 

@@ -37,7 +37,9 @@ class PatchMap:
         """Volume index `[D,H,W,3]` of every patch voxel."""
         axes = [torch.arange(n, device=self.center.device) - (n - 1) / 2 for n in self.patch_kji]
         z, y, x = torch.meshgrid(*axes, indexing="ij")
-        elastic = functional.interpolate(self.elastic, size=self.patch_kji, mode="trilinear", align_corners=True)
+        elastic = functional.interpolate(
+            self.elastic, size=self.patch_kji, mode="trilinear", align_corners=True
+        )
         return torch.stack([x, y, z], dim=-1) @ self.linear.T + self.center + elastic[0].permute(1, 2, 3, 0)
 
     def to_patch(self, volume_index: Tensor) -> Tensor:
@@ -51,9 +53,17 @@ class PatchMap:
         return offset + self.half_extent
 
 
-def random_map(center: np.ndarray, branch: BranchTraining, config: TrainingConfig, rng: np.random.Generator, device: torch.device) -> PatchMap:
+def random_map(
+    center: np.ndarray,
+    branch: BranchTraining,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+    device: torch.device,
+) -> PatchMap:
     """Random rotation, scale, anisotropy and elastic displacement about a volume index (x,y,z)."""
-    rotation = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3) * config.rotation_degrees, degrees=True).as_matrix()
+    rotation = Rotation.from_euler(
+        "xyz", rng.uniform(-1, 1, 3) * config.rotation_degrees, degrees=True
+    ).as_matrix()
     scale = np.exp(rng.uniform(-1, 1) * config.log_scale + rng.uniform(-1, 1, 3) * config.log_anisotropy)
     extent_mm = np.array(branch.patch_kji) * branch.spacing_mm
     control = np.maximum(np.rint(extent_mm / branch.elastic_spacing_mm).astype(int) + 1, 3)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from SAMLandmarkLib.transfer import Candidate, Status, TransferredLandmark, TransferResult
 
 from SAMLandmarkLib.bundled import bundled_folder
 from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.transfer import Candidate, Status, TransferredLandmark, TransferResult
 
 Run = Callable[..., subprocess.CompletedProcess]
 

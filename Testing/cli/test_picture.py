@@ -7,12 +7,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from SAMLandmarkLib.transfer import Status, TransferredLandmark, TransferResult
 
 from SAMLandmarkLib.crops import LUNG, SOFT_TISSUE, WIDE, axial_crop, sample_linear, window_for
 from SAMLandmarkLib.errors import OutputError, UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
 from SAMLandmarkLib.picture import write_comparison_picture
+from SAMLandmarkLib.transfer import Status, TransferredLandmark, TransferResult
 from SAMLandmarkLib.volume import Volume
 
 CROSSHAIR, TRUTH = (0x35, 0xD6, 0xE6), (0xFF, 0x6A, 0xD5)

@@ -82,7 +82,9 @@ def test_other_format_version_is_refused(model_path, tmp_path):
 
 
 def test_damaged_test_vector_is_refused(model_path, tmp_path):
-    path = rewritten(model_path, tmp_path / "bent.pt", "test_vector.npz", lambda contents: contents[:-1] + b"x")
+    path = rewritten(
+        model_path, tmp_path / "bent.pt", "test_vector.npz", lambda contents: contents[:-1] + b"x"
+    )
     with pytest.raises(ModelError, match=r"bent\.pt: the test vector inside is damaged"):
         EmbeddingModel.load(path, "cpu")
 
@@ -92,13 +94,17 @@ def test_weights_that_compute_something_else_are_refused(model_path, tmp_path):
     other = tmp_path / "other.pt"
     export_bundle(small_network(seed=2), other, ModelMetadata(version="other"))
     with zipfile.ZipFile(other) as archive:
-        weights = {Path(name).relative_to(Path(name).parts[0]): archive.read(name) for name in archive.namelist()}
+        weights = {
+            Path(name).relative_to(Path(name).parts[0]): archive.read(name) for name in archive.namelist()
+        }
     mixed = tmp_path / "mixed.pt"
     with zipfile.ZipFile(model_path) as old, zipfile.ZipFile(mixed, "w", zipfile.ZIP_STORED) as new:
         for item in old.infolist():
             inner = Path(item.filename).relative_to(Path(item.filename).parts[0])
             new.writestr(item, weights[inner] if inner.parts[0] in ("data", "constants") else old.read(item))
-    with pytest.raises(ModelError, match=r"mixed\.pt: the fine embeddings computed on this machine \(cpu\) differ"):
+    with pytest.raises(
+        ModelError, match=r"mixed\.pt: the fine embeddings computed on this machine \(cpu\) differ"
+    ):
         EmbeddingModel.load(mixed, "cpu")
 
 

@@ -13,7 +13,7 @@ from SAMLandmarkLib.errors import UsageError
 from SAMLandmarkLib.evaluation.calibration import CalibrationSettings, calibrate, fit_logistic
 from SAMLandmarkLib.evaluation.routes import confirmed
 from SAMLandmarkLib.matching.confidence import FEATURES
-from SAMLandmarkLib.model.bundle import EmbeddingModel, export_bundle, ModelMetadata, rewrite_metadata
+from SAMLandmarkLib.model.bundle import EmbeddingModel, ModelMetadata, export_bundle, rewrite_metadata
 from SAMLandmarkLib.model.network import BranchConfig, SamNetwork
 from SAMLandmarkLib.transfer import TransferEngine
 

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import pytest
-from SAMLandmarkLib.transfer import Candidate, Status, TransferredLandmark
 
 from SAMLandmarkLib.evaluation.field_of_view import field_of_view_figures
 from SAMLandmarkLib.evaluation.output import write_evaluation
@@ -16,6 +15,7 @@ from SAMLandmarkLib.evaluation.records import CSV_COLUMNS, KnownAnswer, Transfer
 from SAMLandmarkLib.evaluation.runs import SetRun
 from SAMLandmarkLib.evaluation.summary import summarise
 from SAMLandmarkLib.evaluation.tables import summary_text
+from SAMLandmarkLib.transfer import Candidate, Status, TransferredLandmark
 
 TRUE_LPS = np.array([10.0, -20.0, 30.0])
 NOWHERE = np.full(3, np.nan)

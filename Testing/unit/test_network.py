@@ -54,7 +54,10 @@ def test_slab_with_halo_gives_the_values_of_the_whole(network, hu):
     slab = hu[:, :, start - halo : stop + halo]
     reduced = network.fine_reduce(hu)
     torch.testing.assert_close(
-        network.fine_reduce(slab)[:, :, halo // 4 : -halo // 4], reduced[:, :, start // 4 : stop // 4], atol=1e-5, rtol=0
+        network.fine_reduce(slab)[:, :, halo // 4 : -halo // 4],
+        reduced[:, :, start // 4 : stop // 4],
+        atol=1e-5,
+        rtol=0,
     )
     deep = network.fine_deepen(reduced)
     part = network.fine_finish(slab, deep[:, :, (start - halo) // 4 : (stop + halo) // 4])

@@ -44,7 +44,9 @@ def test_training_learns_and_exports_a_working_model(sample_folder, config_path,
     assert [row["step"] for row in rows] == [50, 100]
     assert rows[1]["coarse_loss"] < rows[0]["coarse_loss"]
     assert rows[1]["fine_loss"] < rows[0]["fine_loss"]
-    assert [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()] == [50, 100]
+    assert [
+        json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    ] == [50, 100]
     metadata = EmbeddingModel.load(model_path, "cpu").metadata
     assert metadata.training["steps"] == 100
     assert sorted(metadata.training["volumes"][""]) == ["followup", "template"]
@@ -85,7 +87,9 @@ def test_a_finished_folder_is_not_overwritten(sample_folder, config_path, tmp_pa
 def test_damaged_checkpoint_is_named(sample_folder, config_path, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoint")
     with pytest.raises(ModelError, match=r"checkpoint\.pt: cannot resume"):
-        run_training(TrainingRequest(sample_folder, tmp_path, steps=1, resume=True, device="cpu", config=config_path))
+        run_training(
+            TrainingRequest(sample_folder, tmp_path, steps=1, resume=True, device="cpu", config=config_path)
+        )
     with pytest.raises(ModelError, match="holds no complete training run"):
         export_run(tmp_path, tmp_path / "model.pt")
 

@@ -54,7 +54,10 @@ def test_corresponding_points_show_the_same_tissue(pool):
     differences, shuffled = [], []
     for _ in range(4):
         pair = draw_pair(pool, FINE, still, rng, appearance=False)
-        values = [_sampled(image, index) for image, index in ((pair.image_a, pair.index_a), (pair.image_b, pair.index_b))]
+        values = [
+            _sampled(image, index)
+            for image, index in ((pair.image_a, pair.index_a), (pair.image_b, pair.index_b))
+        ]
         differences.append((values[0] - values[1]).abs().median())
         shuffled.append((values[0] - values[1].roll(7)).abs().median())
     assert np.median(differences) < 12.0
@@ -80,5 +83,7 @@ def test_appearance_changes_values_but_not_places(pool):
 
 def _sampled(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     where = index / (index.new_tensor(image.shape[::-1]) - 1) * 2 - 1
-    sampled = torch.nn.functional.grid_sample(image[None, None], where[None, :, None, None, :], align_corners=True)
+    sampled = torch.nn.functional.grid_sample(
+        image[None, None], where[None, :, None, None, :], align_corners=True
+    )
     return sampled[0, 0, :, 0, 0]

@@ -14,7 +14,10 @@ def errors_mm(result: TransferResult, truth: LandmarkSet) -> np.ndarray:
     """Distance of each found landmark to its true place; NaN where MISSING."""
     known = dict(zip(truth.labels, truth.positions_lps, strict=True))
     return np.array(
-        [np.nan if item.position_lps is None else np.linalg.norm(item.position_lps - known[item.label]) for item in result]
+        [
+            np.nan if item.position_lps is None else np.linalg.norm(item.position_lps - known[item.label])
+            for item in result
+        ]
     )
 
 
@@ -49,7 +52,9 @@ def test_order_labels_and_evidence(result, sample_landmarks):
 def test_candidates_are_separate_places_best_first(result):
     for item in result:
         positions = np.array([candidate.position_lps for candidate in item.candidates])
-        gaps = np.linalg.norm(positions[:, None] - positions[None], axis=-1)[np.triu_indices(len(positions), 1)]
+        gaps = np.linalg.norm(positions[:, None] - positions[None], axis=-1)[
+            np.triu_indices(len(positions), 1)
+        ]
         assert (gaps >= 10.0).all()
         if item.position_lps is not None:
             np.testing.assert_array_equal(item.position_lps, positions[0])
@@ -111,12 +116,18 @@ def test_flipped_storage_of_the_target_gives_the_same_points(
         ijk_to_lps[:3, column] *= -1
     flipped = Volume(np.ascontiguousarray(np.flip(sample_followup.array, flip)), ijk_to_lps, "flipped")
     moved = engine.transfer(embeddings[0], sample_landmarks, flipped)
-    gaps = [np.linalg.norm(a.position_lps - b.position_lps) for a, b in zip(result, moved, strict=True) if a.position_lps is not None and b.position_lps is not None]
+    gaps = [
+        np.linalg.norm(a.position_lps - b.position_lps)
+        for a, b in zip(result, moved, strict=True)
+        if a.position_lps is not None and b.position_lps is not None
+    ]
     assert len(gaps) >= 18
     assert max(gaps) < 1.0
 
 
-def test_oblique_copy_of_the_target_gives_turned_points(engine, embeddings, sample_followup, sample_landmarks, result):
+def test_oblique_copy_of_the_target_gives_turned_points(
+    engine, embeddings, sample_followup, sample_landmarks, result
+):
     """The patient turned by 8 degrees about a tilted axis and shifted: header only, so the truth is exact."""
     angle = np.deg2rad(8.0)
     rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
@@ -139,7 +150,9 @@ def test_volumes_are_embedded_once(sample_template, sample_followup, sample_land
     engine = TransferEngine(device="cpu")
     steps: list[str] = []
     for _ in range(2):
-        engine.transfer(sample_template, sample_landmarks, sample_followup, progress=lambda step, _: steps.append(step))
+        engine.transfer(
+            sample_template, sample_landmarks, sample_followup, progress=lambda step, _: steps.append(step)
+        )
     assert steps.count("fine embedding") == 2
     assert steps.count("matching") == 2
 
