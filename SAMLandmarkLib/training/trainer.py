@@ -28,6 +28,7 @@ CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.jsonl"
 CHECKPOINT_SECONDS = 240.0
 LOG_STEPS = 50
+BROKEN_STEPS = 20
 
 
 class Trainer:
@@ -53,6 +54,7 @@ class Trainer:
         )
         self.step = 0
         self.elapsed = 0.0
+        self.broken_steps = 0
 
     @property
     def checkpoint_path(self) -> Path:
@@ -60,15 +62,10 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the checkpoint in the output folder; ModelError where there is none or it does not fit."""
-        try:
-            state = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise ModelError(
-                f"{self.checkpoint_path}: cannot resume from it ({error}); train without --resume."
-            ) from error
+        state = read_checkpoint(self.checkpoint_path, self.device)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed = state["step"], state["elapsed"]
 
     def save(self) -> None:
@@ -112,6 +109,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
+        finite = True
         numbers = {"learning_rate": rate}
         branches = (
             ("fine", self.network.fine_branch, config.fine),
@@ -122,12 +120,24 @@ class Trainer:
             outcome = branch_outcome(network, pairs, branch, config, generator)
             outcome.loss.backward()
             # each branch clips on its own: a spike of one must not stop the other
-            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            finite = finite and bool(torch.isfinite(norm))
             numbers |= {f"{name}_loss": outcome.loss.item(), f"{name}_accuracy": outcome.accuracy.item()}
-        self.optimizer.step()
-        self.average.update_parameters(self.network)
+        self._update(finite)
         self.step += 1
         return numbers
+
+    def _update(self, finite: bool) -> None:
+        """Take the step, unless bfloat16 arithmetic broke down in it; ModelError where that goes on and on."""
+        self.broken_steps = 0 if finite else self.broken_steps + 1
+        if finite:
+            self.optimizer.step()
+            self.average.update_parameters(self.network)
+        elif self.broken_steps >= BROKEN_STEPS:
+            raise ModelError(
+                f"The gradients were not finite in {BROKEN_STEPS} steps in a row, up to step {self.step}; "
+                "train with a lower learning_rate or larger patches."
+            )
 
     def _log(
         self, window: list[dict[str, float]], progress: float, report: Callable[[dict], None] | None
@@ -142,6 +152,14 @@ class Trainer:
             log.write(json.dumps(row) + "\n")
         if report is not None:
             report(row)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict:
+    """The state that a Trainer saved; ModelError where the file is missing or damaged."""
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a damaged file makes the unpickler raise just about anything
+        raise ModelError(f"{path}: no checkpoint that a run can go on from ({error}).") from error
 
 
 def averaged_network(checkpoint: dict) -> SamNetwork:
