@@ -22,7 +22,7 @@ Progress = Callable[[str, float], None]
 BYTES_PER_VOXEL = 130
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
 SLAB_ALIGNMENT = 4
-ANCHORS = 600
+ANCHORS = 500
 TISSUE_THRESHOLD_HU = -300.0
 BODY_MARGIN_MM = 16.0
 SPECK_VOXELS = 30
@@ -49,10 +49,10 @@ class Embedder:
         hu = _padded(torch.from_numpy(canonical.array), metadata.size_divisor)
         progress("coarse embedding", 0.3)
         coarse_grid = _coarser_grid(canonical.grid, metadata.coarse_spacing_mm)
-        coarse = _cropped(self.model.coarse(hu), coarse_grid)
+        coarse = _cropped(self.model.coarse(hu), coarse_grid, torch.float32)
         progress("fine embedding", 0.4)
         fine_grid = _coarser_grid(canonical.grid, metadata.fine_spacing_mm)
-        fine = _cropped(self._fine(hu, progress), fine_grid).half()
+        fine = _cropped(self._fine(hu, progress), fine_grid, torch.float16)
         seconds = {"resample": resampled - started, "embed": time.perf_counter() - resampled}
         return Embedding(
             name=volume.name,
@@ -125,9 +125,11 @@ def _coarser_grid(grid: CanonicalGrid, spacing_mm: float) -> CanonicalGrid:
     return CanonicalGrid(grid.origin_lps + (spacing_mm - grid.spacing_mm) / 2, spacing_mm, size)
 
 
-def _cropped(vectors: Tensor, grid: CanonicalGrid) -> Tensor:
+def _cropped(vectors: Tensor, grid: CanonicalGrid, dtype: torch.dtype) -> Tensor:
+    """The cells of a grid, without those of the padding, in one copy."""
     depth, height, width = grid.shape_kji
-    return vectors[:depth, :height, :width].contiguous()
+    part = vectors[:depth, :height, :width]
+    return torch.empty(part.shape, dtype=dtype, device=part.device).copy_(part)
 
 
 def _around_the_body(canonical: CanonicalVolume) -> CanonicalVolume:

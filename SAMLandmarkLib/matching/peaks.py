@@ -19,15 +19,18 @@ def separate_peaks(score: Tensor, settings: SearchSettings) -> Tensor:
     size = torch.tensor(score.shape[1:], device=score.device)
     steps = torch.arange(-settings.separation_cells, settings.separation_cells + 1, device=score.device)
     neighborhood = torch.cartesian_prod(steps, steps, steps)
-    flat = score.flatten(1).clone()
-    peaks = []
-    for _ in range(settings.candidates):
+    flat = score.flatten(1)
+    peaks: list[Tensor] = []
+    for number in range(settings.candidates):
+        if number == 1:
+            flat = flat.clone()
+        if number:
+            near = torch.minimum((peaks[-1][:, None] + neighborhood).clamp(min=0), size - 1)
+            flat.scatter_(1, (near[..., 0] * size[1] + near[..., 1]) * size[2] + near[..., 2], -torch.inf)
         best = flat.argmax(dim=1)
         peaks.append(
             torch.stack([best // (size[1] * size[2]), best // size[2] % size[1], best % size[2]], dim=-1)
         )
-        near = torch.minimum((peaks[-1][:, None] + neighborhood).clamp(min=0), size - 1)
-        flat.scatter_(1, (near[..., 0] * size[1] + near[..., 1]) * size[2] + near[..., 2], -torch.inf)
     return torch.stack(peaks, dim=1)
 
 

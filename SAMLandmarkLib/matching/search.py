@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..embedding.embedding import Embedding
-from .boxes import Boxes, square_distance, whole_grid
+from ..embedding.embedding import Embedding, Level
+from .boxes import Axes, Boxes, square_distance, whole_grid
 from .peaks import ranked_candidates, separate_peaks
 from .prediction import Prediction
 from .queries import Matches, Queries, SearchSettings
@@ -38,14 +38,15 @@ def _search_chunk(
     queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None
 ) -> Matches:
     coarse = _coarse_similarity(queries, target)
-    coarse_score = settings.coarse_weight * coarse - _penalty(
-        whole_grid(target.coarse), target, settings, prediction
-    )
+    coarse_score = settings.coarse_weight * coarse
+    if prediction is not None:
+        coarse_score -= _penalty(whole_grid(target.coarse), target.coarse, settings, prediction)[:, 0]
     boxes = Boxes(separate_peaks(coarse_score, settings), settings.reach_cells)
     fine_cosine = boxes.fine_similarity(queries.fine, target.fine)
     coarse_cosine = boxes.upsampled(coarse)
     score = fine_cosine + settings.coarse_weight * coarse_cosine
-    score = score - _penalty(boxes.fine_axes(), target, settings, prediction, fine=True)
+    if prediction is not None:
+        score -= _penalty(boxes.fine_axes(), target.fine, settings, prediction)
     score = score.masked_fill(~boxes.inside(target), -torch.inf)
     return ranked_candidates(score, fine_cosine, coarse_cosine, boxes.fine_start(), queries.fine, target.fine)
 
@@ -55,16 +56,10 @@ def _coarse_similarity(queries: Queries, target: Embedding) -> Tensor:
     return (queries.coarse @ vectors.flatten(0, 2).T).view(len(queries), *vectors.shape[:3])
 
 
-def _penalty(
-    axes, target: Embedding, settings: SearchSettings, prediction: Prediction | None, fine: bool = False
-) -> Tensor | float:
-    """Cost of lying far from the predicted place: quadratic near it, capped."""
-    if prediction is None:
-        return 0.0
-    level = target.fine if fine else target.coarse
+def _penalty(axes: Axes, level: Level, settings: SearchSettings, prediction: Prediction) -> Tensor:
+    """Cost `[n,...]` of cells far from the predicted place: quadratic near it, capped."""
     device = level.vectors.device
     center = torch.as_tensor(prediction.positions_lps, dtype=torch.float32, device=device)
     spread = torch.as_tensor(prediction.spread_mm, dtype=torch.float32, device=device)
     factor = settings.prediction_weight / spread.square().view(-1, 1, 1, 1, 1)
-    penalty = (square_distance(axes, level, center) * factor).clamp(max=settings.prediction_cap)
-    return penalty if fine else penalty[:, 0]
+    return (square_distance(axes, level, center) * factor).clamp(max=settings.prediction_cap)

@@ -42,7 +42,8 @@ class HuWindows(nn.Module):
         self.register_buffer("half_width", ((bounds[:, 1] - bounds[:, 0]) / 2).view(shape))
 
     def forward(self, hu: Tensor) -> Tensor:
-        return ((hu - self.center) / self.half_width).clamp(-1.0, 1.0)
+        # in place: on whole volumes, fresh memory costs more than the arithmetic
+        return (hu - self.center).div_(self.half_width).clamp_(-1.0, 1.0)
 
 
 def space_to_depth(x: Tensor) -> Tensor:
@@ -160,7 +161,8 @@ class EmbeddingBranch(nn.Module):
 
 def unit_vectors(features: Tensor) -> Tensor:
     """L2-normalise over channels, in float32: bfloat16 would cost sub-voxel accuracy."""
-    return functional.normalize(features.float(), dim=1)
+    vectors = features.float()
+    return vectors.div_(torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_(min=1e-12))
 
 
 class SamNetwork(nn.Module):
