@@ -21,6 +21,8 @@ SHIFT_TOLERANCE_MM = 40.0
 GLOBAL_CUTOFFS_MM = (70.0, 55.0, 45.0, 40.0, 40.0)
 """Residual at which a correspondence stops counting, tightened from step to step."""
 RIDGE = 4.0
+RIDGE_SCALE_MM = 50.0
+"""The ridge weighs as much as RIDGE correspondences this far from the middle."""
 LEAST_SPREAD_MM = 3.0
 EXTRAPOLATION = 0.1
 """Uncertainty per mm by which a point lies beside the centre of the correspondences that predict it."""
@@ -54,11 +56,20 @@ class Correspondences:
 
     def predict(self, points_lps: np.ndarray) -> Prediction:
         """Predict where template points `(n,3)` lie in the target."""
-        affine, weight = self._agreement
+        affine, agreement = self._agreement
         residuals = self.target_lps - _apply(affine, self.template_lps)
-        predicted = [self._predict_one(point, affine, residuals, weight) for point in points_lps]
-        positions, spreads = zip(*predicted, strict=True)
-        return Prediction(np.array(positions), np.array(spreads))
+        kernel = _kernel(points_lps, self.template_lps, agreement)
+        weight = kernel
+        for _ in range(LOCAL_ITERATIONS):
+            local = _weighted_affines(self.template_lps, residuals, weight, np.zeros((4, 3)))
+            distance = np.linalg.norm(residuals - _apply(local, self.template_lps), axis=-1)
+            cutoff = np.maximum(4.7 * 1.4826 * _weighted_median(distance, kernel), 6.0)
+            weight = kernel * _tukey(distance, cutoff[:, None])
+        share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+        beyond_mm = np.linalg.norm(share @ self.template_lps - points_lps, axis=1)
+        spread = np.sqrt((share * distance**2).sum(axis=1) + (EXTRAPOLATION * beyond_mm) ** 2)
+        positions = _apply(affine, points_lps) + _apply(local, points_lps[:, None])[:, 0]
+        return Prediction(positions, np.maximum(spread, LEAST_SPREAD_MM))
 
     @cached_property
     def _agreement(self) -> tuple[np.ndarray, np.ndarray]:
@@ -71,45 +82,41 @@ class Correspondences:
         for cutoff in GLOBAL_CUTOFFS_MM:
             distance = np.linalg.norm(self.target_lps - _apply(affine, self.template_lps), axis=1)
             weight = _tukey(distance, cutoff)
-            affine = _weighted_affine(self.template_lps, self.target_lps, weight, np.eye(4, 3))
+            affine = _weighted_affines(self.template_lps, self.target_lps, weight[None], np.eye(4, 3))[0]
         return affine, weight
-
-    def _predict_one(
-        self, point: np.ndarray, affine: np.ndarray, residuals: np.ndarray, agreement: np.ndarray
-    ) -> tuple[np.ndarray, float]:
-        square = ((self.template_lps - point) ** 2).sum(axis=1)
-        for width in KERNEL_MM:
-            kernel = agreement * np.exp(-square / (2 * width**2))
-            if kernel.sum() >= ENOUGH:
-                break
-        weight = kernel
-        flat = np.zeros((4, 3))
-        for _ in range(LOCAL_ITERATIONS):
-            local = _weighted_affine(self.template_lps - point, residuals, weight, flat)
-            distance = np.linalg.norm(residuals - _apply(local, self.template_lps - point), axis=1)
-            weight = kernel * _tukey(distance, max(4.7 * 1.4826 * _weighted_median(distance, kernel), 6.0))
-        weight = weight / max(weight.sum(), 1e-9)
-        beyond_mm = np.linalg.norm(weight @ self.template_lps - point)
-        spread = np.sqrt(weight @ distance**2 + (EXTRAPOLATION * beyond_mm) ** 2)
-        return _apply(affine, point[None])[0] + local[3], max(float(spread), LEAST_SPREAD_MM)
 
 
 def _apply(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Map points `(n,3)` by `(4,3)`: linear part above, translation below."""
-    return points @ affine[:3] + affine[3]
+    """Map points `(...,m,3)` by affine maps `(...,4,3)`: linear part above, translation below."""
+    return points @ affine[..., :3, :] + affine[..., 3:, :]
 
 
-def _weighted_affine(
+def _weighted_affines(
     source: np.ndarray, target: np.ndarray, weight: np.ndarray, prior: np.ndarray
 ) -> np.ndarray:
-    """Weighted least-squares affine `(4,3)`, its linear part drawn to that of `prior`, the more the fewer points."""
-    scale = 50.0  # mm; makes the ridge on the dimensionless linear part comparable with residuals in mm
-    design = np.column_stack([source, np.ones(len(source))])
-    normal = (design * weight[:, None]).T @ design
-    normal[:3, :3] += np.eye(3) * RIDGE * scale**2
-    right = (design * weight[:, None]).T @ target
-    right[:3] += RIDGE * scale**2 * prior[:3]
-    return np.linalg.solve(normal + 1e-6 * np.eye(4), right)
+    """Least-squares affine maps `(n,4,3)` for n weightings `(n,m)` of the same points `(m,3)`.
+
+    Their linear parts are drawn to that of `prior`, the more the fewer points count.
+    """
+    center = source.mean(axis=0)
+    design = np.column_stack([source - center, np.ones(len(source))])
+    ridge = np.diag([RIDGE * RIDGE_SCALE_MM**2] * 3 + [1e-6])
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(source), 16)
+    normal = (weight @ products).reshape(-1, 4, 4) + ridge
+    moments = (design[:, :, None] * target[:, None, :]).reshape(len(source), 12)
+    solution = np.linalg.solve(normal, (weight @ moments).reshape(-1, 4, 3) + ridge @ prior)
+    solution[:, 3] -= center @ solution[:, :3]
+    return solution
+
+
+def _kernel(points: np.ndarray, sources: np.ndarray, agreement: np.ndarray) -> np.ndarray:
+    """Weights `(n,m)` of the correspondences around each point, over the narrowest neighbourhood that has enough."""
+    square = ((points[:, None] - sources[None]) ** 2).sum(axis=-1)
+    kernel = agreement * np.exp(-square / (2 * KERNEL_MM[-1] ** 2))
+    for width in KERNEL_MM[-2::-1]:
+        narrower = agreement * np.exp(-square / (2 * width**2))
+        kernel = np.where(narrower.sum(axis=1, keepdims=True) >= ENOUGH, narrower, kernel)
+    return kernel
 
 
 def _common_shift(shifts: np.ndarray) -> np.ndarray:
@@ -118,13 +125,16 @@ def _common_shift(shifts: np.ndarray) -> np.ndarray:
     return shifts[near[near.sum(axis=1).argmax()]].mean(axis=0)
 
 
-def _tukey(distance: np.ndarray, cutoff: float) -> np.ndarray:
+def _tukey(distance: np.ndarray, cutoff: float | np.ndarray) -> np.ndarray:
     """Tukey's biweight."""
     relative = distance / cutoff
     return np.where(relative < 1, (1 - relative**2) ** 2, 0.0)
 
 
-def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])
+def _weighted_median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted median of each row `(n,m)`, `(n,)`."""
+    order = np.argsort(values, axis=1)
+    cumulative = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
+    middle = (cumulative < cumulative[:, -1:] / 2).sum(axis=1, keepdims=True)
+    chosen = np.take_along_axis(order, np.minimum(middle, values.shape[1] - 1), axis=1)
+    return np.take_along_axis(values, chosen, axis=1)[:, 0]
