@@ -18,7 +18,7 @@ from ..model.bundle import ModelMetadata, export_bundle
 from ..model.device import choose_device
 from .config import TrainingConfig
 from .pool import VolumePool
-from .trainer import CHECKPOINT_NAME, Trainer, averaged_network
+from .trainer import CHECKPOINT_NAME, Trainer, averaged_network, read_checkpoint
 
 RUN_NAME = "run.json"
 MODEL_NAME = "model.pt"
@@ -66,12 +66,11 @@ def export_run(run: Path, model: Path, version: str | None = None) -> Path:
 
     `version` defaults to the date and the number of steps.
     """
-    checkpoint = run / CHECKPOINT_NAME
+    state = read_checkpoint(run / CHECKPOINT_NAME, torch.device("cpu"))
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         record = json.loads((run / RUN_NAME).read_text(encoding="utf-8"))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ModelError(f"{run}: holds no complete training run to export ({error}).") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{run / RUN_NAME}: tells nothing about the run ({error}).") from error
     training = record | {"steps": state["step"], "minutes": round(state["elapsed"] / 60, 1)}
     version = version or f"{datetime.now(timezone.utc):%Y.%m.%d}-{state['step']}"
     export_bundle(averaged_network(state), model, ModelMetadata(version=version, training=training))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,14 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..embedding.embedder import Embedder
 from ..errors import ModelError
 from ..files import atomic_path
+from ..model.bundle import EmbeddingModel, ModelMetadata, export_bundle
 from ..model.network import SamNetwork
-from .config import TrainingConfig
-from .pairs import draw_pair
+from .config import BranchTraining, TrainingConfig
+from .mining import MinedPair, load_mined, mine, save_mined
+from .pairs import Pair, draw_mined_pair, draw_pair
 from .pool import VolumePool
 from .step import branch_outcome
 
@@ -26,8 +30,10 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.jsonl"
+MINED_NAME = "mined.npz"
 CHECKPOINT_SECONDS = 240.0
 LOG_STEPS = 50
+BROKEN_STEPS = 20
 
 
 class Trainer:
@@ -53,6 +59,8 @@ class Trainer:
         )
         self.step = 0
         self.elapsed = 0.0
+        self.broken_steps = 0
+        self.mined: list[MinedPair] | None = None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -60,15 +68,10 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the checkpoint in the output folder; ModelError where there is none or it does not fit."""
-        try:
-            state = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise ModelError(
-                f"{self.checkpoint_path}: cannot resume from it ({error}); train without --resume."
-            ) from error
+        state = read_checkpoint(self.checkpoint_path, self.device)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed = state["step"], state["elapsed"]
 
     def save(self) -> None:
@@ -94,6 +97,8 @@ class Trainer:
         window: list[dict[str, float]] = []
         self.network.train()
         while (progress := _progress(self.step, self.elapsed, minutes, steps)) < 1.0:
+            if progress >= self.config.mine_from and self.mined is None:
+                self._mine()
             window.append(self._train_step(progress))
             self.elapsed = before + time.monotonic() - started
             if self.step % LOG_STEPS == 0:
@@ -104,6 +109,23 @@ class Trainer:
                 saved = time.monotonic()
         self.save()
 
+    def _draw(self, branch: BranchTraining, rng: np.random.Generator) -> Pair:
+        if self.mined and rng.random() < self.config.mined_share:
+            return draw_mined_pair(self.pool, self.mined, branch, self.config, rng)
+        return draw_pair(self.pool, branch, self.config, rng)
+
+    def _mine(self) -> None:
+        """Collect correspondences between patients with the network as it is; a resumed run takes those it has."""
+        path = self.output / MINED_NAME
+        if not path.exists():
+            self.save()
+            with tempfile.TemporaryDirectory() as folder:
+                bundle = Path(folder) / "half-trained.pt"
+                export_bundle(self.average.module, bundle, ModelMetadata(version="half-trained"))
+                embedder = Embedder(EmbeddingModel.load(bundle, self.device))
+            save_mined(path, mine(self.pool, embedder, np.random.default_rng(self.config.seed)))
+        self.mined = load_mined(path)
+
     def _train_step(self, progress: float) -> dict[str, float]:
         config = self.config
         rng = np.random.default_rng([config.seed, self.step])
@@ -112,22 +134,35 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
+        finite = True
         numbers = {"learning_rate": rate}
         branches = (
             ("fine", self.network.fine_branch, config.fine),
             ("coarse", self.network.coarse_branch, config.coarse),
         )
         for name, network, branch in branches:
-            pairs = [draw_pair(self.pool, branch, config, rng) for _ in range(config.pairs_per_step)]
+            pairs = [self._draw(branch, rng) for _ in range(config.pairs_per_step)]
             outcome = branch_outcome(network, pairs, branch, config, generator)
             outcome.loss.backward()
             # each branch clips on its own: a spike of one must not stop the other
-            nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+            finite = finite and bool(torch.isfinite(norm))
             numbers |= {f"{name}_loss": outcome.loss.item(), f"{name}_accuracy": outcome.accuracy.item()}
-        self.optimizer.step()
-        self.average.update_parameters(self.network)
+        self._update(finite)
         self.step += 1
         return numbers
+
+    def _update(self, finite: bool) -> None:
+        """Take the step, unless bfloat16 arithmetic broke down in it; ModelError where that goes on and on."""
+        self.broken_steps = 0 if finite else self.broken_steps + 1
+        if finite:
+            self.optimizer.step()
+            self.average.update_parameters(self.network)
+        elif self.broken_steps >= BROKEN_STEPS:
+            raise ModelError(
+                f"The gradients were not finite in {BROKEN_STEPS} steps in a row, up to step {self.step}; "
+                "train with a lower learning_rate or larger patches."
+            )
 
     def _log(
         self, window: list[dict[str, float]], progress: float, report: Callable[[dict], None] | None
@@ -142,6 +177,14 @@ class Trainer:
             log.write(json.dumps(row) + "\n")
         if report is not None:
             report(row)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict:
+    """The state that a Trainer saved; ModelError where the file is missing or damaged."""
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a damaged file makes the unpickler raise just about anything
+        raise ModelError(f"{path}: no checkpoint that a run can go on from ({error}).") from error
 
 
 def averaged_network(checkpoint: dict) -> SamNetwork:

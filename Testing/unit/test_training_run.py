@@ -18,8 +18,8 @@ from SAMLandmarkLib.training.pool import VolumePool, pack
 
 CPU = torch.device("cpu")
 SMALL = {
-    "fine": {"patch_kji": [32, 32, 32]},
-    "coarse": {"patch_kji": [32, 32, 32]},
+    "fine": {"patch_kji": [48, 48, 48]},
+    "coarse": {"patch_kji": [48, 48, 48]},
     "pairs_per_step": 1,
     "anchors": 128,
     "warmup_steps": 4,
@@ -86,11 +86,11 @@ def test_a_finished_folder_is_not_overwritten(sample_folder, config_path, tmp_pa
 
 def test_damaged_checkpoint_is_named(sample_folder, config_path, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoint")
-    with pytest.raises(ModelError, match=r"checkpoint\.pt: cannot resume"):
+    with pytest.raises(ModelError, match=r"checkpoint\.pt: no checkpoint that a run can go on from"):
         run_training(
             TrainingRequest(sample_folder, tmp_path, steps=1, resume=True, device="cpu", config=config_path)
         )
-    with pytest.raises(ModelError, match="holds no complete training run"):
+    with pytest.raises(ModelError, match="no checkpoint that a run can go on from"):
         export_run(tmp_path, tmp_path / "model.pt")
 
 
