@@ -1,8 +1,8 @@
 """Time and memory of the engine on a chest-sized pair of scans: python benchmarks/speed.py [--runs N]
 
 The bundled pair is repeated and cropped to 300 x 400 x 400 mm at 0.8 x 0.8 x 1.25 mm (500 x 500 x 240 voxels), so
-that the figures can be had from a checkout alone. Reading files is excluded. Prints the median of the runs, and the peak memory
-of the whole process, the two scans included.
+that the figures can be had from a checkout alone. Reading files is excluded. Prints the median of the runs, and the
+peak memory of the whole process, the two scans included.
 """
 
 from __future__ import annotations

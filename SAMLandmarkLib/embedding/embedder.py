@@ -24,6 +24,9 @@ BYTES_PER_VOXEL = 130
 SLAB_ALIGNMENT = 4
 ANCHORS = 600
 TISSUE_THRESHOLD_HU = -300.0
+BODY_MARGIN_MM = 16.0
+SPECK_VOXELS = 30
+"""A slab of the volume with fewer voxels of tissue than this holds only noise."""
 
 
 class Embedder:
@@ -41,7 +44,7 @@ class Embedder:
         metadata = self.model.metadata
         started = time.perf_counter()
         progress("resampling", 0.0)
-        canonical = volume.canonical(metadata.spacing_mm)
+        canonical = _around_the_body(volume.canonical(metadata.spacing_mm))
         resampled = time.perf_counter()
         hu = _padded(torch.from_numpy(canonical.array), metadata.size_divisor)
         progress("coarse embedding", 0.3)
@@ -125,6 +128,25 @@ def _coarser_grid(grid: CanonicalGrid, spacing_mm: float) -> CanonicalGrid:
 def _cropped(vectors: Tensor, grid: CanonicalGrid) -> Tensor:
     depth, height, width = grid.shape_kji
     return vectors[:depth, :height, :width].contiguous()
+
+
+def _around_the_body(canonical: CanonicalVolume) -> CanonicalVolume:
+    """The part that holds anything but air: up to three quarters of a wide scan need not be embedded."""
+    tissue = canonical.array > TISSUE_THRESHOLD_HU
+    margin = round(BODY_MARGIN_MM / canonical.grid.spacing_mm)
+    box = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = np.flatnonzero(np.count_nonzero(tissue, axis=others) >= SPECK_VOXELS)
+        if len(filled) == 0:
+            return canonical
+        box.append(slice(max(0, filled[0] - margin), min(tissue.shape[axis], filled[-1] + 1 + margin)))
+    array = canonical.array[tuple(box)]
+    first_ijk = [part.start for part in box[::-1]]
+    grid = CanonicalGrid(
+        canonical.grid.lps_from_index(first_ijk), canonical.grid.spacing_mm, tuple(array.shape[::-1])
+    )
+    return CanonicalVolume(np.ascontiguousarray(array), grid)
 
 
 def _anchors_lps(canonical: CanonicalVolume) -> np.ndarray:

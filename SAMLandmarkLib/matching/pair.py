@@ -46,6 +46,8 @@ class PairMatcher:
         """The template's anchor points that are found in the target and lead back to where they came from."""
         quick = replace(self.settings, candidates=1, reach_cells=2)
         points = self.template.anchors_lps
+        if len(points) == 0:
+            return Correspondences(points, points)
         there = search(Queries.at(self.template, points), self.target, quick).best_lps
         back = search(Queries.at(self.target, there), self.template, quick).best_lps
         consistent = np.linalg.norm(back - points, axis=1) <= CONSISTENT_MM

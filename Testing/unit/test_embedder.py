@@ -80,3 +80,26 @@ def test_look_up_interpolates_between_cells(model, part):
     middle = level.at(((here + there) / 2)[None])[0]
     ends = level.vectors[12, 11, 10].float() + level.vectors[12, 11, 11].float()
     torch.testing.assert_close(middle, ends / ends.norm(), atol=2e-3, rtol=0)
+
+
+def test_air_around_the_body_is_not_embedded(model, part, points):
+    """A scan reconstructed over a much wider field gives the same vectors on a grid that is hardly larger."""
+    wide = np.full((part.array.shape[0], 300, 320), -1000, dtype=np.int16)
+    wide[:, 90:190, 100:200] = part.array
+    ijk_to_lps = part.ijk_to_lps.copy()
+    ijk_to_lps[:3, 3] = part.lps_from_index([-100, -90, 0])
+    embedding = Embedder(model).embed(Volume(wide, ijk_to_lps, "wide"))
+    narrow = Embedder(model).embed(part)
+    assert embedding.fine.vectors.numel() < 2 * narrow.fine.vectors.numel()
+    inner = points[part.distance_to_border_mm(points) > 40.0]
+    cosine = (embedding.fine.at(inner) * narrow.fine.at(inner)).sum(dim=1)
+    assert len(inner) >= 10
+    assert cosine.mean() > 0.9
+    assert embedding.field_of_view.distance_to_border_mm(part.lps_from_index([[-50, 50, 20]]))[0] > 0
+
+
+def test_a_scan_of_air_is_embedded_as_it_is(model):
+    air = Volume(np.full((20, 30, 40), -1000, dtype=np.int16), np.diag([2.0, 2.0, 2.0, 1.0]), "air")
+    embedding = Embedder(model).embed(air)
+    assert embedding.fine.grid.size_ijk == (20, 15, 10)
+    assert len(embedding.anchors_lps) == 0

@@ -165,3 +165,20 @@ def test_written_files_hold_the_result(result, tmp_path):
         [np.full(3, np.nan) if item.position_lps is None else item.position_lps for item in result],
         atol=1e-3,
     )
+
+
+@pytest.fixture(scope="module")
+def air(engine):
+    array = np.full((40, 60, 60), -1000, dtype=np.int16)
+    return engine.embed(Volume(array, np.diag([3.0, 3.0, 3.0, 1.0]), "air"))
+
+
+def test_nothing_is_found_in_air(engine, embeddings, air, sample_landmarks):
+    result = engine.transfer(embeddings[0], sample_landmarks, air)
+    assert {item.status for item in result} == {Status.MISSING}
+    assert all(item.reason for item in result)
+
+
+def test_a_template_of_air_gives_no_sure_answer(engine, embeddings, air):
+    landmarks = LandmarkSet([Landmark("nowhere", np.array([90.0, 90.0, 60.0]))])
+    assert engine.transfer(air, landmarks, embeddings[1])[0].status is not Status.FOUND
