@@ -53,7 +53,11 @@ COARSE = BranchTraining(
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that, with the data and the seed, determines a run of given length."""
+    """Everything that, with the data and the seed, determines a run of given length.
+
+    From the share `mine_from` of the run on, `mined_share` of the pairs are points of two patients that the network
+    itself found to correspond, taken to be right within `mined_slack_mm`; 1.0 trains on single scans only.
+    """
 
     fine: BranchTraining = FINE
     coarse: BranchTraining = COARSE
@@ -69,6 +73,9 @@ class TrainingConfig:
     warmup_steps: int = 150
     gradient_clip: float = 1.0
     ema_decay: float = 0.998
+    mine_from: float = 0.7
+    mined_share: float = 0.5
+    mined_slack_mm: float = 4.0
     seed: int = 0
     group_weights: dict[str, float] = field(
         default_factory=lambda: {"torso": 0.65, "head-neck": 0.2, "limb": 0.15}

@@ -48,8 +48,8 @@ def branch_outcome(
         for view, index in zip(features.float().unbind(0), indices, strict=True)
     ]
     outcomes = [
-        _contrast(anchor_view, other_view, branch)
-        for view_a, view_b in zip(views[::2], views[1::2], strict=True)
+        _contrast(anchor_view, other_view, branch, pair.slack_mm)
+        for view_a, view_b, pair in zip(views[::2], views[1::2], pairs, strict=True)
         for anchor_view, other_view in ((view_a, view_b), (view_b, view_a))
     ]
     losses, accuracies = zip(*outcomes, strict=True)
@@ -84,12 +84,13 @@ def _sample_view(
 
 
 def _contrast(
-    anchor_view: ViewSamples, other_view: ViewSamples, branch: BranchTraining
+    anchor_view: ViewSamples, other_view: ViewSamples, branch: BranchTraining, slack_mm: float
 ) -> tuple[Tensor, Tensor]:
     """Loss and accuracy of finding each anchor of one view among all samples of the other."""
     anchors = anchor_view.vectors[: anchor_view.anchors]
     distance_mm = torch.cdist(other_view.index[: other_view.anchors], other_view.index) * branch.spacing_mm
-    loss = soft_info_nce(anchors, other_view.vectors, distance_mm, branch.softness_mm, branch.temperature)
+    softness_mm = branch.softness_mm + slack_mm
+    loss = soft_info_nce(anchors, other_view.vectors, distance_mm, softness_mm, branch.temperature)
     with torch.no_grad():
-        accuracy = retrieval_accuracy(anchors, other_view.vectors, distance_mm, branch.hit_mm)
+        accuracy = retrieval_accuracy(anchors, other_view.vectors, distance_mm, branch.hit_mm + slack_mm)
     return loss, accuracy

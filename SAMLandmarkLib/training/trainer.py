@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +15,14 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..embedding.embedder import Embedder
 from ..errors import ModelError
 from ..files import atomic_path
+from ..model.bundle import EmbeddingModel, ModelMetadata, export_bundle
 from ..model.network import SamNetwork
-from .config import TrainingConfig
-from .pairs import draw_pair
+from .config import BranchTraining, TrainingConfig
+from .mining import MinedPair, load_mined, mine, save_mined
+from .pairs import Pair, draw_mined_pair, draw_pair
 from .pool import VolumePool
 from .step import branch_outcome
 
@@ -26,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.jsonl"
+MINED_NAME = "mined.npz"
 CHECKPOINT_SECONDS = 240.0
 LOG_STEPS = 50
 BROKEN_STEPS = 20
@@ -55,6 +60,7 @@ class Trainer:
         self.step = 0
         self.elapsed = 0.0
         self.broken_steps = 0
+        self.mined: list[MinedPair] | None = None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -91,6 +97,8 @@ class Trainer:
         window: list[dict[str, float]] = []
         self.network.train()
         while (progress := _progress(self.step, self.elapsed, minutes, steps)) < 1.0:
+            if progress >= self.config.mine_from and self.mined is None:
+                self._mine()
             window.append(self._train_step(progress))
             self.elapsed = before + time.monotonic() - started
             if self.step % LOG_STEPS == 0:
@@ -100,6 +108,23 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
         self.save()
+
+    def _draw(self, branch: BranchTraining, rng: np.random.Generator) -> Pair:
+        if self.mined and rng.random() < self.config.mined_share:
+            return draw_mined_pair(self.pool, self.mined, branch, self.config, rng)
+        return draw_pair(self.pool, branch, self.config, rng)
+
+    def _mine(self) -> None:
+        """Collect correspondences between patients with the network as it is; a resumed run takes those it has."""
+        path = self.output / MINED_NAME
+        if not path.exists():
+            self.save()
+            with tempfile.TemporaryDirectory() as folder:
+                bundle = Path(folder) / "half-trained.pt"
+                export_bundle(self.average.module, bundle, ModelMetadata(version="half-trained"))
+                embedder = Embedder(EmbeddingModel.load(bundle, self.device))
+            save_mined(path, mine(self.pool, embedder, np.random.default_rng(self.config.seed)))
+        self.mined = load_mined(path)
 
     def _train_step(self, progress: float) -> dict[str, float]:
         config = self.config
@@ -116,7 +141,7 @@ class Trainer:
             ("coarse", self.network.coarse_branch, config.coarse),
         )
         for name, network, branch in branches:
-            pairs = [draw_pair(self.pool, branch, config, rng) for _ in range(config.pairs_per_step)]
+            pairs = [self._draw(branch, rng) for _ in range(config.pairs_per_step)]
             outcome = branch_outcome(network, pairs, branch, config, generator)
             outcome.loss.backward()
             # each branch clips on its own: a spike of one must not stop the other
