@@ -73,9 +73,9 @@ class TrainingConfig:
     warmup_steps: int = 150
     gradient_clip: float = 1.0
     ema_decay: float = 0.998
-    mine_from: float = 0.7
+    mine_from: float = 0.65
     mined_share: float = 0.5
-    mined_slack_mm: float = 4.0
+    mined_slack_mm: float = 5.0
     seed: int = 0
     group_weights: dict[str, float] = field(
         default_factory=lambda: {"torso": 0.65, "head-neck": 0.2, "limb": 0.15}

@@ -26,13 +26,13 @@ from .pool import BASE_SPACING_MM, TrainingVolume, VolumePool
 
 logger = logging.getLogger(__name__)
 
-PAIRS = 160
+PAIRS = 100
 EMBEDDINGS_KEPT = 8
-POINTS = 2500
-LEAST_POINTS = 150
+POINTS = 1500
+LEAST_POINTS = 100
 QUICK = SearchSettings(candidates=1, reach_cells=2)
 CONSISTENT_MM = 6.0
-GREATEST_SPREAD_MM = 14.0
+GREATEST_SPREAD_MM = 20.0
 
 
 @dataclass(frozen=True)
