@@ -128,9 +128,8 @@ class TransferEngine:
     def _embedding(self, scan: Volume | Embedding, progress: Progress | None) -> Embedding:
         if isinstance(scan, Embedding):
             return scan
-        key = id(
-            scan
-        )  # the volume is kept beside its embedding, so its id cannot be taken over by another one
+        # the volume is kept beside its embedding, so its id cannot be taken over by another one
+        key = id(scan)
         if key not in self._embedded:
             self._embedded[key] = (scan, self.embed(scan, progress))
         return _recent(self._embedded, key)[1]
@@ -144,29 +143,23 @@ class TransferEngine:
     def _match(self, matcher: PairMatcher, landmarks: LandmarkSet) -> tuple[TransferredLandmark, ...]:
         points = landmarks.positions_lps
         inside = matcher.template.field_of_view.distance_to_border_mm(points) > 0
-        rows = iter(())
+        judged: dict[int, TransferredLandmark] = {}
         if inside.any():
             evidence = matcher.match(points[inside])
-            rows = iter(zip(range(int(inside.sum())), self.calibration.confidence(evidence), strict=True))
-        items = []
-        for label, point, is_inside in zip(landmarks.labels, points, inside, strict=True):
-            if is_inside:
-                row, confidence = next(rows)
-                items.append(self._judge(label, evidence, row, float(confidence)))
-            else:
-                reason = OUTSIDE_TEMPLATE if np.isfinite(point).all() else NOT_DEFINED
-                items.append(_missing(label, reason))
-        return tuple(items)
+            confidences = self.calibration.confidence(evidence).tolist()
+            for row, (number, confidence) in enumerate(zip(np.flatnonzero(inside), confidences, strict=True)):
+                judged[int(number)] = self._judge(landmarks.labels[number], evidence, row, confidence)
+        return tuple(
+            judged.get(number) or _missing(label, point)
+            for number, (label, point) in enumerate(zip(landmarks.labels, points, strict=True))
+        )
 
     def _judge(self, label: str, evidence: PointMatches, row: int, confidence: float) -> TransferredLandmark:
         matches = evidence.matches
         candidates = _candidates(matches, row)
-        status, reason = self.calibration.status(confidence), ""
-        if _left_the_target(evidence, row):
-            status, reason = Status.MISSING, OUTSIDE_FIELD_OF_VIEW
-            confidence = min(confidence, self.calibration.missing)
-        elif status is not Status.FOUND:
-            reason = _reason(evidence, row)
+        status = self.calibration.status(confidence)
+        if status is Status.DOUBTFUL and _left_the_target(evidence, row):
+            status, confidence = Status.MISSING, self.calibration.missing
         found = status is not Status.MISSING
         return TransferredLandmark(
             label=label,
@@ -176,7 +169,7 @@ class TransferEngine:
             similarity=float(matches.similarity[row, 0]),
             cycle_mm=float(evidence.cycle_mm[row]),
             candidates=candidates,
-            reason=reason,
+            reason="" if status is Status.FOUND else _reason(evidence, row),
         )
 
     def _provenance(
@@ -206,7 +199,9 @@ def _recent(kept: OrderedDict, key):
     return kept[key]
 
 
-def _missing(label: str, reason: str) -> TransferredLandmark:
+def _missing(label: str, point: np.ndarray) -> TransferredLandmark:
+    """The answer for a point `(3,)` that the template does not show."""
+    reason = OUTSIDE_TEMPLATE if np.isfinite(point).all() else NOT_DEFINED
     return TransferredLandmark(label, None, Status.MISSING, 0.0, np.nan, np.nan, (), reason)
 
 

@@ -33,7 +33,7 @@ class Calibration:
     weights: dict[str, float] = field(
         default_factory=lambda: dict(zip(FEATURES, (-0.9, 2.0, 3.0, -0.8, -0.5, 2.0, 0.3), strict=True))
     )
-    found: float = 0.7
+    found: float = 0.8
     missing: float = 0.2
     source: str = "set by hand"
 
