@@ -19,7 +19,7 @@ from .embedding import Embedding, Level
 
 Progress = Callable[[str, float], None]
 
-BYTES_PER_VOXEL = 130
+BYTES_PER_VOXEL = {torch.bfloat16: 60, torch.float32: 95}
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
 SLAB_ALIGNMENT = 4
 ANCHORS = 500
@@ -34,6 +34,7 @@ class Embedder:
 
     def __init__(self, model: EmbeddingModel, max_memory: int | None = None) -> None:
         self.model, self.max_memory = model, max_memory
+        self._bytes_per_voxel = BYTES_PER_VOXEL[model.dtype]
 
     def embed(self, volume: Volume, progress: Progress | None = None) -> Embedding:
         """Embed a volume; `progress(step, fraction)` is called as it goes on.
@@ -66,7 +67,7 @@ class Embedder:
         )
 
     def _fine(self, hu: Tensor, progress: Progress) -> Tensor:
-        if self.max_memory is None or hu.numel() * BYTES_PER_VOXEL <= self.max_memory:
+        if self.max_memory is None or hu.numel() * self._bytes_per_voxel <= self.max_memory:
             return self.model.fine(hu)
         slabs = list(self._slabs(hu))
         reduced = torch.cat(
@@ -84,10 +85,10 @@ class Embedder:
     def _slabs(self, hu: Tensor) -> Iterator[Slab]:
         depth, area = hu.shape[2], hu.shape[3] * hu.shape[4]
         halo = self.model.metadata.tile_halo
-        height = self.max_memory // (BYTES_PER_VOXEL * area) - 2 * halo
+        height = self.max_memory // (self._bytes_per_voxel * area) - 2 * halo
         height -= height % SLAB_ALIGNMENT
         if height < SLAB_ALIGNMENT:
-            least = (2 * halo + SLAB_ALIGNMENT) * area * BYTES_PER_VOXEL
+            least = (2 * halo + SLAB_ALIGNMENT) * area * self._bytes_per_voxel
             raise UsageError(
                 f"A memory limit of {self.max_memory / 2**20:.0f} MiB is too small to embed this volume; "
                 f"allow at least {least / 2**20:.0f} MiB with --max-memory."
