@@ -54,12 +54,13 @@ class PairMatcher:
         return Correspondences(points[consistent], there[consistent])
 
     def match(self, points_lps: np.ndarray) -> PointMatches:
-        """Find points `(n,3)` (LPS mm, inside the template) in the target."""
-        prediction = self._predict(points_lps)
-        matches = search(Queries.at(self.template, points_lps), self.target, self.settings, prediction)
-        back = search(
-            Queries.at(self.target, matches.best_lps), self.template, replace(self.settings, candidates=2)
-        )
+        """Find points `(n,3)` (LPS mm, inside the template) in the target.
+
+        The way back is drawn to where the correspondences say that the found place belongs, not to the point
+        itself, which would make every cycle look good.
+        """
+        matches, prediction = self._find(self.template, points_lps, self.target, self.correspondences)
+        back, _ = self._find(self.target, matches.best_lps, self.template, self.correspondences.reversed)
         cycle_mm = np.linalg.norm(back.best_lps - points_lps, axis=1)
         if prediction is None:
             return PointMatches(matches, cycle_mm, *(np.full(len(points_lps), np.nan) for _ in range(3)))
@@ -67,8 +68,9 @@ class PairMatcher:
         border_mm = self.target.field_of_view.distance_to_border_mm(prediction.positions_lps)
         return PointMatches(matches, cycle_mm, deviation_mm, prediction.spread_mm, border_mm)
 
-    def _predict(self, points_lps: np.ndarray) -> Prediction | None:
-        enough = len(self.correspondences) > 0 and self.correspondences.support >= LEAST_SUPPORT
-        if not enough or len(points_lps) == 0:
-            return None
-        return self.correspondences.predict(points_lps)
+    def _find(
+        self, source: Embedding, points_lps: np.ndarray, target: Embedding, correspondences: Correspondences
+    ) -> tuple[Matches, Prediction | None]:
+        enough = len(correspondences) > 0 and correspondences.support >= LEAST_SUPPORT
+        prediction = correspondences.predict(points_lps) if enough else None
+        return search(Queries.at(source, points_lps), target, self.settings, prediction), prediction

@@ -54,6 +54,11 @@ class Correspondences:
         """How many of them agree on one affine map of the body."""
         return float(self._agreement[1].sum())
 
+    @cached_property
+    def reversed(self) -> Correspondences:
+        """The same, from the target to the template."""
+        return Correspondences(self.target_lps, self.template_lps)
+
     def predict(self, points_lps: np.ndarray) -> Prediction:
         """Predict where template points `(n,3)` lie in the target."""
         affine, agreement = self._agreement
