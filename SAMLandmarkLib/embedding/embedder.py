@@ -50,7 +50,8 @@ class Embedder:
         hu = _padded(torch.from_numpy(canonical.array), metadata.size_divisor)
         progress("coarse embedding", 0.3)
         coarse_grid = _coarser_grid(canonical.grid, metadata.coarse_spacing_mm)
-        coarse = _cropped(self.model.coarse(hu), coarse_grid, torch.float32)
+        # the search reads all coarse vectors for each point, so their size is its speed
+        coarse = _cropped(self.model.coarse(hu), coarse_grid, self.model.dtype)
         progress("fine embedding", 0.4)
         fine_grid = _coarser_grid(canonical.grid, metadata.fine_spacing_mm)
         fine = _cropped(self._fine(hu, progress), fine_grid, torch.float16)

@@ -29,8 +29,9 @@ class Level:
 
 @dataclass(frozen=True)
 class Embedding:
-    """What matching needs of a volume: fine vectors (float16), coarse vectors (float32), field of view, identity.
+    """What matching needs of a volume.
 
+    The fine vectors are float16, the coarse ones in the format that the device multiplies fastest.
     `anchors_lps` `(m,3)` are random points in tissue, from which a pair's correspondences are made; `seconds` tells
     what the steps took.
     """

@@ -53,7 +53,8 @@ def _search_chunk(
 
 def _coarse_similarity(queries: Queries, target: Embedding) -> Tensor:
     vectors = target.coarse.vectors
-    return (queries.coarse @ vectors.flatten(0, 2).T).view(len(queries), *vectors.shape[:3])
+    similarity = queries.coarse.to(vectors.dtype) @ vectors.flatten(0, 2).T
+    return similarity.float().view(len(queries), *vectors.shape[:3])
 
 
 def _penalty(axes: Axes, level: Level, settings: SearchSettings, prediction: Prediction) -> Tensor:
