@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-_VOLUME_SUFFIX = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$", re.IGNORECASE)
+from .volume_paths import volume_name
+
 # What Windows, the strictest of the file systems in use, refuses in a file name.
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
@@ -49,7 +50,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _name_of(path: Path) -> str:
-    return _VOLUME_SUFFIX.sub("", path.name or path.resolve().name)
+    return volume_name(path if path.name else path.resolve())
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

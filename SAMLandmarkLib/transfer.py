@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from .matching.confidence import Calibration, Status
 from .matching.pair import PairMatcher, PointMatches
 from .matching.queries import Matches
 from .model.bundle import EmbeddingModel
+from .progress import Progress
 from .volume import Volume
 
 __all__ = ["Candidate", "Status", "TransferEngine", "TransferResult", "TransferredLandmark"]
 
-Progress = Callable[[str, float], None]
 PAIRS_KEPT = 4
 OUTSIDE_TEMPLATE = "outside template"
 OUTSIDE_FIELD_OF_VIEW = "outside field of view"

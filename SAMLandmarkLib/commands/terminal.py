@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import SAMLandmarkError
+from ..progress import Progress as ProgressCallback
 
-ProgressCallback = Callable[[str, float], None]
 # Wide enough for a table where no terminal says how wide it is.
 _PIPE_WIDTH = 120
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -14,10 +14,9 @@ from ..errors import UsageError
 from ..geometry import CanonicalGrid
 from ..model.bundle import EmbeddingModel
 from ..model.network import AIR_HU
+from ..progress import Progress
 from ..volume import CanonicalVolume, Volume
 from .embedding import Embedding, Level
-
-Progress = Callable[[str, float], None]
 
 BYTES_PER_VOXEL = {torch.bfloat16: 60, torch.float32: 95}
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""

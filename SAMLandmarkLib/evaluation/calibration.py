@@ -16,6 +16,7 @@ from ..matching.confidence import FEATURES, Calibration, features_of
 from ..matching.pair import PairMatcher
 from ..transfer import TransferEngine
 from ..volume import Volume
+from ..volume_paths import volume_files
 from .edge_points import edge_points
 from .routes import judge_by_routes
 from .synthetic import cropped_target, synthetic_target
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 RIGHT_MM = 10.0
 RIDGE = 1.0
 NEWTON_STEPS = 30
-VOLUME_PATTERNS = ("*.nii.gz", "*.nii", "*.nrrd", "*.mha")
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _route_evidence(
 
 def _groups(data: Path) -> list[list[Path]]:
     """The scans of each folder below `data`."""
-    paths = sorted({path for pattern in VOLUME_PATTERNS for path in data.rglob(pattern)})
+    paths = volume_files(data, recursive=True)
     if not paths:
         raise UsageError(f"{data}: holds no NIfTI, NRRD or MetaImage scans to calibrate with.")
     folders = sorted({path.parent for path in paths})

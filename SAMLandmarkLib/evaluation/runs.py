@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..landmarks import LandmarkSet
+from ..progress import Progress
 from .embedding_store import EmbeddingStore
 from .records import KnownAnswer, TransferRecord
 from .sets import WORST_SCORED_QUALITY, EvaluationPair, EvaluationSet
@@ -16,8 +17,6 @@ from .sides import mirrored_label
 if TYPE_CHECKING:
     from ..embedding.embedding import Embedding
     from ..transfer import TransferEngine
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass

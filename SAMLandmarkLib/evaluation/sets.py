@@ -19,8 +19,8 @@ import numpy as np
 
 from ..errors import LandmarkError, UsageError
 from ..landmarks import LandmarkSet
+from ..volume_paths import VOLUME_SUFFIXES, volume_files, volume_name
 
-VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 WORST_SCORED_QUALITY = 2
 
 
@@ -118,26 +118,6 @@ def _subfolders(directory: Path) -> list[Path]:
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a folder; give the folder that holds the test sets.")
     return sorted(item for item in directory.iterdir() if item.is_dir() and not item.name.startswith("."))
-
-
-def volume_files(folder: Path, recursive: bool = False) -> list[Path]:
-    """The volume files in a folder, by name; with `recursive` those in its sub-folders too."""
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(
-        path
-        for path in found
-        if path.is_file() and path.name.lower().endswith(VOLUME_SUFFIXES) and not path.name.startswith(".")
-    )
-
-
-def volume_name(path: Path) -> str:
-    """File name without the volume suffix.
-
-    >>> volume_name(Path("scans/chest.1.nii.gz"))
-    'chest.1'
-    """
-    suffix = next((suffix for suffix in VOLUME_SUFFIXES if path.name.lower().endswith(suffix)), "")
-    return path.name[: len(path.name) - len(suffix)]
 
 
 def read_quality(table: Path) -> dict[str, int]:

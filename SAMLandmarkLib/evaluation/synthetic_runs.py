@@ -13,10 +13,10 @@ import numpy as np
 from ..errors import SAMLandmarkError
 from ..landmarks import LandmarkSet
 from ..volume import Volume
+from ..volume_paths import volume_name
 from .edge_points import edge_points
 from .records import KnownAnswer, View
 from .runs import Progress, SetRun
-from .sets import volume_name
 from .synthetic import SyntheticTarget, cropped_target, synthetic_target
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ class Boxes:
     def fine_axes(self) -> Axes:
         """Fine indices; they may lie outside the grid."""
         side = FINE_PER_COARSE * (2 * self.reach + 1)
-        return self._axes((self.peaks - self.reach) * FINE_PER_COARSE, side)
+        return self._axes(self.fine_start(), side)
 
     def fine_start(self) -> Tensor:
         """Fine index `[n,k,3]` (z,y,x) of the first cell of each box."""

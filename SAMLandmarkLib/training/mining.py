@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ class MinedPair:
 
 def mine(pool: VolumePool, embedder: Embedder, rng: np.random.Generator) -> list[MinedPair]:
     """Match volumes of the pool with others of their group, and keep the pairs that have enough in common."""
-    embed = _RecentEmbeddings(pool, embedder)
+    embed = lru_cache(EMBEDDINGS_KEPT)(lambda number: embedder.embed(_as_volume(pool.volumes[number])))
     pairs = [
         pair
         for first, second in _pairs_to_try(pool, rng)
@@ -88,22 +88,6 @@ def _pairs_to_try(pool: VolumePool, rng: np.random.Generator) -> Iterator[tuple[
         ring = ((here, step) for here in range(len(members)) for step in range(1, reach + 1))
         for here, step in itertools.islice(ring, wanted):
             yield int(members[here]), int(members[(here + step) % len(members)])
-
-
-class _RecentEmbeddings:
-    """Embeds volumes of the pool by number and keeps the last few."""
-
-    def __init__(self, pool: VolumePool, embedder: Embedder) -> None:
-        self.pool, self.embedder = pool, embedder
-        self.kept: OrderedDict[int, Embedding] = OrderedDict()
-
-    def __call__(self, number: int) -> Embedding:
-        if number not in self.kept:
-            self.kept[number] = self.embedder.embed(_as_volume(self.pool.volumes[number]))
-        self.kept.move_to_end(number)
-        while len(self.kept) > EMBEDDINGS_KEPT:
-            self.kept.popitem(last=False)
-        return self.kept[number]
 
 
 def _as_volume(volume: TrainingVolume) -> Volume:

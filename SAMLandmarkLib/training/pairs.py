@@ -76,7 +76,7 @@ def _try_mined_pair(
     """Two views about one of the mined points, and the mined points that lie in both."""
     scale = BASE_SPACING_MM / branch.spacing_mm
     center = rng.integers(len(points.index_first))
-    shift = rng.uniform(-MAXIMUM_SHIFT, MAXIMUM_SHIFT, 3) * np.array(branch.patch_kji[::-1]) / 2
+    shift = _random_shift(branch, rng)
     images, indices = [], []
     for number, index, offset in (
         (points.first, points.index_first, 0.0),
@@ -101,8 +101,8 @@ def _try_pair(
     appearance: bool,
 ) -> Pair:
     hu = volume.hu[branch.spacing_mm]
-    center = volume.body_ijk[rng.integers(len(volume.body_ijk))] * 2.0 / branch.spacing_mm
-    shift = rng.uniform(-MAXIMUM_SHIFT, MAXIMUM_SHIFT, 3) * np.array(branch.patch_kji[::-1]) / 2
+    center = volume.body_ijk[rng.integers(len(volume.body_ijk))] * (BASE_SPACING_MM / branch.spacing_mm)
+    shift = _random_shift(branch, rng)
     map_a = random_map(center, branch, config, rng, hu.device)
     map_b = random_map(center + shift, branch, config, rng, hu.device)
     grid_a = map_a.grid()
@@ -113,6 +113,11 @@ def _try_pair(
     keep = _seen(image_b, index_b) & _seen(image_a, index_a)
     keep &= _look_up(plain_a, index_a) > BODY_THRESHOLD_HU
     return Pair(image_a, image_b, index_a[keep][: config.anchors], index_b[keep][: config.anchors])
+
+
+def _random_shift(branch: BranchTraining, rng: np.random.Generator) -> np.ndarray:
+    """How far the second view lies from the first, `(3,)` voxels (x,y,z)."""
+    return rng.uniform(-MAXIMUM_SHIFT, MAXIMUM_SHIFT, 3) * np.array(branch.patch_kji[::-1]) / 2
 
 
 def _random_indices(

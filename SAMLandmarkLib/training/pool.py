@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from ..errors import SAMLandmarkError, UsageError
 from ..volume import Volume
+from ..volume_paths import volume_files, volume_name
 
 logger = logging.getLogger(__name__)
 
 BASE_SPACING_MM = 2.0
 BODY_THRESHOLD_HU = -950.0
 BODY_SAMPLES = 20_000
-VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,14 @@ def pack(directory: str | Path, path: str | Path) -> None:
 
 
 def _scans_below(directory: Path):
-    paths = sorted(path for path in directory.rglob("*") if path.name.lower().endswith(VOLUME_SUFFIXES))
-    for path in paths:
+    for path in volume_files(directory, recursive=True):
         parts = path.relative_to(directory).parts
         try:
             array = Volume.read(path).canonical(BASE_SPACING_MM).array
         except SAMLandmarkError as error:
             logger.warning("left out of training: %s", error)
             continue
-        yield path.name.split(".")[0], parts[0] if len(parts) > 1 else "", np.rint(array).astype(np.int16)
+        yield volume_name(path), parts[0] if len(parts) > 1 else "", np.rint(array).astype(np.int16)
 
 
 def _unpacked(path: Path):
