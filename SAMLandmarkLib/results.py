@@ -24,7 +24,7 @@ from .markups_files import write_markups
 from .target_names import collision_key, markups_name
 
 if TYPE_CHECKING:
-    from .transfer import TransferredLandmark, TransferResult
+    from .transferred import TransferredLandmark, TransferResult
 
 TABLE_COLUMNS = (
     "target",
@@ -204,7 +204,7 @@ def _checksum(path: str) -> str | None:
 
 def count_statuses(result: TransferResult) -> dict[str, int]:
     """How many landmarks of `result` have each status, e.g. {"FOUND": 18, "DOUBTFUL": 1, "MISSING": 1}."""
-    from .transfer import Status
+    from .transferred import Status
 
     return {status.value: sum(item.status is status for item in result) for status in Status}
 

@@ -6,77 +6,29 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .embedding.embedder import Embedder
 from .embedding.embedding import Embedding
+from .errors import UsageError
 from .landmarks import LandmarkSet
-from .matching.confidence import Calibration, Status
-from .matching.pair import PairMatcher, PointMatches
-from .matching.queries import Matches
+from .matching.confidence import Calibration
+from .matching.judgement import judge, missing
+from .matching.pair import ExtraTemplate, PairMatcher
+from .matching.queries import Queries
+from .matching.search import similarity_map
 from .model.bundle import EmbeddingModel
 from .progress import Progress
+from .transferred import Candidate, HeatMap, Status, TransferredLandmark, TransferResult
 from .volume import Volume
 
-__all__ = ["Candidate", "Status", "TransferEngine", "TransferResult", "TransferredLandmark"]
+__all__ = ["Candidate", "HeatMap", "Status", "TransferEngine", "TransferResult", "TransferredLandmark"]
+
+ExtraTemplates = Sequence[tuple[Volume | Embedding, LandmarkSet]]
+"""Further scans with landmarks of the same labels, such as a follow-up that a reader has corrected."""
 
 PAIRS_KEPT = 4
-OUTSIDE_TEMPLATE = "outside template"
-OUTSIDE_FIELD_OF_VIEW = "outside field of view"
-NOT_DEFINED = "not defined in the template"
-NO_CONSISTENT_MATCH = "no consistent match"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place where the landmark may be: `position_lps` `(3,)` mm and its similarity (mean cosine)."""
-
-    position_lps: np.ndarray
-    similarity: float
-
-
-@dataclass(frozen=True)
-class TransferredLandmark:
-    """One landmark in the target.
-
-    `position_lps` `(3,)` mm, None where MISSING; `confidence` is the probability that the error is at most 10 mm;
-    `similarity` (mean cosine) and `cycle_mm` (distance after matching there and back) are NaN where not computed;
-    `candidates` best first; `reason` tells why the landmark is not simply FOUND.
-    """
-
-    label: str
-    position_lps: np.ndarray | None
-    status: Status
-    confidence: float
-    similarity: float
-    cycle_mm: float
-    candidates: tuple[Candidate, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class TransferResult(Sequence):
-    """All landmarks of one target, in the order of the template; `provenance` tells how they were made (JSON-able)."""
-
-    template: str
-    target: str
-    items: tuple[TransferredLandmark, ...]
-    provenance: dict
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index):
-        return self.items[index]
-
-    def write(self, directory: str | os.PathLike) -> list[Path]:
-        """Write markups, table and provenance into a folder; returns the files. Raises OutputError."""
-        from .results import write_results
-
-        return write_results(directory, [self])
 
 
 class TransferEngine:
@@ -109,21 +61,47 @@ class TransferEngine:
         landmarks: LandmarkSet,
         target: Volume | Embedding,
         progress: Progress | None = None,
+        extra_templates: ExtraTemplates = (),
     ) -> TransferResult:
         """Find the landmarks of the template in the target.
 
         Volumes are embedded here; the last few stay embedded, so further landmarks of the same scans cost
-        milliseconds. `progress(step, fraction)` is called on the way.
+        milliseconds. `progress(step, fraction)` is called on the way. `extra_templates` are pairs of a scan and a
+        LandmarkSet; where their labels are those of landmarks, the places of all templates are looked for together,
+        and a landmark that the template itself does not show is looked for with theirs.
         """
         template = self._embedding(template, progress)
+        extras = [(self._embedding(scan, progress), points) for scan, points in extra_templates]
         target = self._embedding(target, progress)
         started = time.perf_counter()
-        matcher = self._matcher(template, target)
-        items = self._match(matcher, landmarks)
+        sources = [
+            _Source(self._matcher(scan, target), _positions_of(landmarks.labels, points))
+            for scan, points in [(template, landmarks), *extras]
+        ]
+        items = self._match(landmarks, sources)
         provenance = self._provenance(template, landmarks, target, time.perf_counter() - started)
+        if extras:
+            provenance["extra_templates"] = [scan.name for scan, _ in extras]
         if progress is not None:
             progress("matching", 1.0)
         return TransferResult(template.name, target.name, items, provenance)
+
+    def heat_map(
+        self, template: Volume | Embedding, point_lps: np.ndarray, target: Volume | Embedding
+    ) -> HeatMap:
+        """How similar each place of the target is to a point `(3,)` (LPS mm) of the template.
+
+        Raises UsageError where the point lies outside the template.
+        """
+        template, target = self._embedding(template, None), self._embedding(target, None)
+        points = np.asarray(point_lps, dtype=float).reshape(1, 3)
+        if not template.field_of_view.distance_to_border_mm(points)[0] > 0:
+            raise UsageError(
+                f"The point {points[0].round(1).tolist()} (LPS mm) lies outside the template {template.name}; "
+                "choose one inside."
+            )
+        similarity = similarity_map(Queries.at(template, points), target)
+        return HeatMap(similarity.cpu().numpy(), target.fine.grid)
 
     def _embedding(self, scan: Volume | Embedding, progress: Progress | None) -> Embedding:
         if isinstance(scan, Embedding):
@@ -140,36 +118,19 @@ class TransferEngine:
             self._pairs[key] = PairMatcher(template, target)
         return _recent(self._pairs, key)
 
-    def _match(self, matcher: PairMatcher, landmarks: LandmarkSet) -> tuple[TransferredLandmark, ...]:
-        points = landmarks.positions_lps
-        inside = matcher.template.field_of_view.distance_to_border_mm(points) > 0
+    def _match(self, landmarks: LandmarkSet, sources: Sequence[_Source]) -> tuple[TransferredLandmark, ...]:
+        """Judge each landmark by the first source that shows it, helped by those after it."""
         judged: dict[int, TransferredLandmark] = {}
-        if inside.any():
-            evidence = matcher.match(points[inside])
-            confidences = self.calibration.confidence(evidence).tolist()
-            for row, (number, confidence) in enumerate(zip(np.flatnonzero(inside), confidences, strict=True)):
-                judged[int(number)] = self._judge(landmarks.labels[number], evidence, row, confidence)
+        for number, source in enumerate(sources):
+            rows = [row for row in np.flatnonzero(source.shown) if row not in judged]
+            if rows:
+                extra = [ExtraTemplate(other.matcher, other.points(rows)) for other in sources[number + 1 :]]
+                evidence = source.matcher.match(source.points(rows), extra)
+                labels = [landmarks.labels[row] for row in rows]
+                judged |= dict(zip(rows, judge(labels, evidence, self.calibration), strict=True))
         return tuple(
-            judged.get(number) or _missing(label, point)
-            for number, (label, point) in enumerate(zip(landmarks.labels, points, strict=True))
-        )
-
-    def _judge(self, label: str, evidence: PointMatches, row: int, confidence: float) -> TransferredLandmark:
-        matches = evidence.matches
-        candidates = _candidates(matches, row)
-        status = self.calibration.status(confidence)
-        if status is Status.DOUBTFUL and _left_the_target(evidence, row):
-            status, confidence = Status.MISSING, self.calibration.missing
-        found = status is not Status.MISSING
-        return TransferredLandmark(
-            label=label,
-            position_lps=matches.best_lps[row].copy() if found else None,
-            status=status,
-            confidence=confidence,
-            similarity=float(matches.similarity[row, 0]),
-            cycle_mm=float(evidence.cycle_mm[row]),
-            candidates=candidates,
-            reason="" if status is Status.FOUND else _reason(evidence, row),
+            judged.get(row) or missing(label, point)
+            for row, (label, point) in enumerate(zip(landmarks.labels, landmarks.positions_lps, strict=True))
         )
 
     def _provenance(
@@ -191,44 +152,27 @@ class TransferEngine:
         }
 
 
+class _Source:
+    """A template and where it shows the landmarks, `(n,3)`, NaN where it does not."""
+
+    def __init__(self, matcher: PairMatcher, positions_lps: np.ndarray) -> None:
+        self.matcher = matcher
+        self.shown = matcher.template.field_of_view.distance_to_border_mm(positions_lps) > 0
+        self._positions_lps = np.where(self.shown[:, None], positions_lps, np.nan)
+
+    def points(self, rows: Sequence[int]) -> np.ndarray:
+        return self._positions_lps[rows]
+
+
+def _positions_of(labels: Sequence[str], landmarks: LandmarkSet) -> np.ndarray:
+    """Positions `(n,3)` of the landmarks with these labels, NaN where there is none."""
+    known = dict(zip(landmarks.labels, landmarks.positions_lps, strict=True))
+    return np.array([known.get(label, np.full(3, np.nan)) for label in labels])
+
+
 def _recent(kept: OrderedDict, key):
     """The entry of a key, marked as used last; the oldest entries beyond PAIRS_KEPT are dropped."""
     kept.move_to_end(key)
     while len(kept) > PAIRS_KEPT:
         kept.popitem(last=False)
     return kept[key]
-
-
-def _missing(label: str, point: np.ndarray) -> TransferredLandmark:
-    """The answer for a point `(3,)` that the template does not show."""
-    reason = OUTSIDE_TEMPLATE if np.isfinite(point).all() else NOT_DEFINED
-    return TransferredLandmark(label, None, Status.MISSING, 0.0, np.nan, np.nan, (), reason)
-
-
-def _candidates(matches: Matches, row: int) -> tuple[Candidate, ...]:
-    kept = np.isfinite(matches.score[row])
-    return tuple(
-        Candidate(position.copy(), float(similarity))
-        for position, similarity in zip(
-            matches.positions_lps[row][kept], matches.similarity[row][kept], strict=True
-        )
-    )
-
-
-def _left_the_target(evidence: PointMatches, row: int) -> bool:
-    """Whether the surroundings place the point beyond the target's border, by more than half their uncertainty."""
-    return bool(evidence.border_mm[row] < -0.5 * evidence.spread_mm[row])
-
-
-def _reason(evidence: PointMatches, row: int) -> str:
-    """The weakest part of the evidence, in words."""
-    cycle, deviation, spread = evidence.cycle_mm[row], evidence.deviation_mm[row], evidence.spread_mm[row]
-    if evidence.border_mm[row] < 0:
-        return OUTSIDE_FIELD_OF_VIEW
-    if cycle > 10:
-        return f"{NO_CONSISTENT_MATCH}: leads back {cycle:.0f} mm beside the landmark"
-    if deviation > max(10.0, 2 * spread):
-        return f"{deviation:.0f} mm from where the surroundings place it"
-    if evidence.matches.margin[row] < 0.05:
-        return "another place looks almost the same"
-    return "low similarity"

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 import numpy as np
 
+from ..transferred import Status
 from .pair import PointMatches
 
 UNKNOWN_DEVIATION_MM = 30.0
 MARGIN_CAP = 0.5
 BORDER_CAP = 3.0
-
-
-class Status(str, Enum):
-    """What became of a landmark."""
-
-    FOUND = "FOUND"
-    DOUBTFUL = "DOUBTFUL"
-    MISSING = "MISSING"
 
 
 FEATURES = ("log_cycle", "fine", "coarse", "log_deviation", "log_spread", "margin", "border")

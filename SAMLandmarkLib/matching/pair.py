@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -53,14 +54,23 @@ class PairMatcher:
         consistent = np.linalg.norm(back - points, axis=1) <= CONSISTENT_MM
         return Correspondences(points[consistent], there[consistent])
 
-    def match(self, points_lps: np.ndarray) -> PointMatches:
+    def predict(self, points_lps: np.ndarray) -> Prediction | None:
+        """Where the correspondences place points `(n,3)` of the template; None where too few agree."""
+        return _predicted(self.correspondences, points_lps)
+
+    def match(self, points_lps: np.ndarray, extra: Sequence[ExtraTemplate] = ()) -> PointMatches:
         """Find points `(n,3)` (LPS mm, inside the template) in the target.
 
-        The way back is drawn to where the correspondences say that the found place belongs, not to the point
-        itself, which would make every cycle look good.
+        `extra` are further templates that show some of the points; they are looked for with the mean of all their
+        vectors. The way back is drawn to where the correspondences say that the found place belongs, not to the
+        point itself, which would make every cycle look good.
         """
-        matches, prediction = self._find(self.template, points_lps, self.target, self.correspondences)
-        back, _ = self._find(self.target, matches.best_lps, self.template, self.correspondences.reversed)
+        queries, prediction = Queries.at(self.template, points_lps), self.predict(points_lps)
+        for template in extra:
+            queries, prediction = template.joined(queries, prediction)
+        matches = search(queries, self.target, self.settings, prediction)
+        returning = _predicted(self.correspondences.reversed, matches.best_lps)
+        back = search(Queries.at(self.target, matches.best_lps), self.template, self.settings, returning)
         cycle_mm = np.linalg.norm(back.best_lps - points_lps, axis=1)
         if prediction is None:
             return PointMatches(matches, cycle_mm, *(np.full(len(points_lps), np.nan) for _ in range(3)))
@@ -68,9 +78,27 @@ class PairMatcher:
         border_mm = self.target.field_of_view.distance_to_border_mm(prediction.positions_lps)
         return PointMatches(matches, cycle_mm, deviation_mm, prediction.spread_mm, border_mm)
 
-    def _find(
-        self, source: Embedding, points_lps: np.ndarray, target: Embedding, correspondences: Correspondences
-    ) -> tuple[Matches, Prediction | None]:
-        enough = len(correspondences) > 0 and correspondences.support >= LEAST_SUPPORT
-        prediction = correspondences.predict(points_lps) if enough else None
-        return search(Queries.at(source, points_lps), target, self.settings, prediction), prediction
+
+@dataclass(frozen=True)
+class ExtraTemplate:
+    """Another scan that shows the same points, at `points_lps` `(n,3)`, NaN for those that it does not show."""
+
+    matcher: PairMatcher
+    points_lps: np.ndarray
+
+    def joined(self, queries: Queries, prediction: Prediction | None) -> tuple[Queries, Prediction | None]:
+        """Queries with this template's vectors added, and the prediction combined with its own."""
+        shown = np.isfinite(self.points_lps).all(axis=1)
+        points = self.points_lps[shown]
+        if len(points) == 0:
+            return queries, prediction
+        queries = queries.added(Queries.at(self.matcher.template, points), shown)
+        own = self.matcher.predict(points)
+        if prediction is None or own is None:
+            return queries, prediction
+        return queries, prediction.combined(own, shown)
+
+
+def _predicted(correspondences: Correspondences, points_lps: np.ndarray) -> Prediction | None:
+    enough = len(correspondences) > 0 and correspondences.support >= LEAST_SUPPORT
+    return correspondences.predict(points_lps) if enough else None

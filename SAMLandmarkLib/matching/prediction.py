@@ -38,6 +38,15 @@ class Prediction:
     def part(self, start: int, stop: int) -> Prediction:
         return Prediction(self.positions_lps[start:stop], self.spread_mm[start:stop])
 
+    def combined(self, other: Prediction, rows: np.ndarray) -> Prediction:
+        """With the rows chosen by a mask `(n,)` averaged with another prediction of them, by their precisions."""
+        positions, spread = self.positions_lps.copy(), self.spread_mm.copy()
+        weight = other.spread_mm**-2 / (other.spread_mm**-2 + spread[rows] ** -2)
+        positions[rows] += weight[:, None] * (other.positions_lps - positions[rows])
+        # templates of one patient err together, so agreement between them does not narrow the uncertainty
+        spread[rows] = np.minimum(spread[rows], other.spread_mm)
+        return Prediction(positions, spread)
+
 
 @dataclass(frozen=True)
 class Correspondences:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..embedding.embedding import Embedding
 
@@ -46,6 +48,12 @@ class Queries:
     def part(self, start: int, stop: int) -> Queries:
         return Queries(self.fine[start:stop], self.coarse[start:stop])
 
+    def added(self, other: Queries, rows: np.ndarray) -> Queries:
+        """With those of another template added to the rows chosen by a mask `(n,)`, unit length again."""
+        return Queries(
+            *(_added(a, b, rows) for a, b in ((self.fine, other.fine), (self.coarse, other.coarse)))
+        )
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -75,3 +83,9 @@ class Matches:
         if self.score.shape[1] < 2:
             return np.full(len(self.score), np.inf)
         return self.score[:, 0] - self.score[:, 1:].max(axis=1)
+
+
+def _added(vectors: Tensor, others: Tensor, rows: np.ndarray) -> Tensor:
+    total = vectors.clone()
+    total[torch.as_tensor(rows, device=vectors.device)] += others
+    return functional.normalize(total, dim=1)

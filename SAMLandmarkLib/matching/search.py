@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..embedding.embedding import Embedding, Level
 from .boxes import Axes, Boxes, square_distance, whole_grid
@@ -32,6 +33,17 @@ def search(
             for name in ("positions_lps", "score", "fine", "coarse")
         )
     )
+
+
+def similarity_map(query: Queries, target: Embedding) -> Tensor:
+    """Mean of fine and coarse cosine of one query with every fine cell of the target, `[D,H,W]` float32."""
+    vectors = target.fine.vectors
+    fine = (vectors.flatten(0, 2).float() @ query.fine[0]).view(vectors.shape[:3])
+    coarse = functional.interpolate(
+        _coarse_similarity(query, target)[None], scale_factor=2.0, mode="trilinear", align_corners=False
+    )[0, 0]
+    depth, height, width = fine.shape
+    return (fine + coarse[:depth, :height, :width]) / 2
 
 
 def _search_chunk(

@@ -1,0 +1,67 @@
+"""Several templates asked together, and the map of similarity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
+from SAMLandmarkLib.transfer import Status
+
+
+@pytest.fixture(scope="module")
+def embeddings(engine, sample_template, sample_followup):
+    return engine.embed(sample_template), engine.embed(sample_followup)
+
+
+def test_a_landmark_that_only_the_extra_template_shows_is_found(
+    engine, embeddings, sample_landmarks, sample_truth
+):
+    template, followup = embeddings
+    label = sample_truth.labels[0]
+    marked = LandmarkSet([Landmark(label, np.array([900.0, 0.0, 0.0])), sample_landmarks[1]])
+    alone = engine.transfer(template, marked, followup)
+    assert alone[0].reason == "outside template"
+    extra = (followup, LandmarkSet([sample_truth[0]]))
+    helped = engine.transfer(template, marked, followup, extra_templates=[extra])
+    assert helped[0].status is Status.FOUND
+    np.testing.assert_allclose(helped[0].position_lps, sample_truth[0].position_lps, atol=1.0)
+    np.testing.assert_allclose(helped[1].position_lps, alone[1].position_lps, atol=1e-6)
+    assert helped.provenance["extra_templates"] == [followup.name]
+
+
+def test_a_template_that_knows_the_answer_pulls_towards_it(
+    engine, embeddings, sample_landmarks, sample_truth
+):
+    """The target itself as an extra template: its own vectors are the best description of the place."""
+    template, followup = embeddings
+    plain = engine.transfer(template, sample_landmarks, followup)
+    helped = engine.transfer(template, sample_landmarks, followup, extra_templates=[(followup, sample_truth)])
+
+    def mean_error(result):
+        return np.mean(
+            [
+                np.linalg.norm(item.position_lps - point)
+                for item, point in zip(result, sample_truth.positions_lps, strict=True)
+            ]
+        )
+
+    assert mean_error(helped) < 0.8 * mean_error(plain)
+
+
+def test_heat_map_is_hottest_where_the_landmark_was_found(engine, embeddings, sample_landmarks):
+    template, followup = embeddings
+    landmark = sample_landmarks[0]
+    found = engine.transfer(template, LandmarkSet([landmark]), followup)[0]
+    heat_map = engine.heat_map(template, landmark.position_lps, followup)
+    assert heat_map.array.shape == heat_map.grid.shape_kji == followup.fine.vectors.shape[:3]
+    assert -1.0 <= heat_map.array.min() and heat_map.array.max() <= 1.001
+    k, j, i = np.unravel_index(heat_map.array.argmax(), heat_map.array.shape)
+    hottest_lps = heat_map.grid.lps_from_index([i, j, k])
+    assert np.linalg.norm(hottest_lps - found.position_lps) < 8.0
+
+
+def test_heat_map_of_a_point_outside_the_template_is_refused(engine, embeddings):
+    with pytest.raises(UsageError, match="outside the template"):
+        engine.heat_map(embeddings[0], np.array([900.0, 0.0, 0.0]), embeddings[1])
