@@ -1,0 +1,135 @@
+"""What the program and its worker tell each other: plain data, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+DEFAULT_CACHE_LIMIT_BYTES = 4 * 2**30
+
+Position = tuple[float, float, float]
+"""A point in LPS mm, in the frame of its scan's `ijk_to_lps`."""
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How the worker computes.
+
+    `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `profile` as TransferEngine takes it; `max_memory` bounds
+    the bytes of the network's activations; `model` is a model file (the bundled one by default); `threads` the
+    number of CPU threads. Embeddings are kept in `cache_folder`, up to `cache_limit_bytes`; without one they are
+    kept in the worker's private folder, so that a cancelled or crashed worker need not compute them again, and are
+    deleted with it.
+    """
+
+    device: str = "auto"
+    profile: str = "accurate"
+    max_memory: int | None = None
+    cache_folder: Path | str | None = None
+    cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_BYTES
+    model: Path | str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ScanData:
+    """A scan: HU `array [z, y, x]`, its 4x4 map `ijk_to_lps` in mm, a `key` to speak of it and a `name` for people.
+
+    `source` is the path it came from, for the provenance.
+    """
+
+    key: str
+    name: str
+    array: np.ndarray
+    ijk_to_lps: np.ndarray
+    source: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TransferRequest:
+    """Points `(n, 3)` LPS mm of a template that are to be found in a target.
+
+    Scans go by the keys of their ScanData. `extra_templates` are further scans in which the same labels are known:
+    (key, labels, points `(m, 3)`), for example points that a user has corrected.
+    """
+
+    template_key: str
+    labels: Sequence[str]
+    points_lps: np.ndarray
+    target_key: str
+    extra_templates: Sequence[tuple[str, Sequence[str], np.ndarray]] = ()
+
+    @property
+    def scan_keys(self) -> tuple[str, ...]:
+        """The keys of all scans that take part, each once, the template first."""
+        keys = (self.template_key, self.target_key, *(key for key, _, _ in self.extra_templates))
+        return tuple(dict.fromkeys(keys))
+
+
+@dataclass(frozen=True)
+class TransferAnswer:
+    """One landmark in the target; the fields are those of TransferredLandmark, in plain types.
+
+    `position_lps` is None where MISSING; `status` is "FOUND", "DOUBTFUL" or "MISSING"; `similarity` and `cycle_mm`
+    are NaN where not computed; `candidates` are (position LPS mm, similarity), best first.
+    """
+
+    label: str
+    position_lps: Position | None
+    status: str
+    confidence: float
+    similarity: float
+    cycle_mm: float
+    candidates: tuple[tuple[Position, float], ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class TransferReply:
+    """The landmarks of one target in the order of the request; `provenance["notes"]` lists what went differently."""
+
+    template_key: str
+    target_key: str
+    answers: tuple[TransferAnswer, ...]
+    provenance: dict
+
+
+@dataclass(frozen=True)
+class EmbedReply:
+    """A scan is embedded: how long it took, how many 2 mm voxels the network saw, and what looked wrong.
+
+    `notes` lists what went differently than set, such as a GPU whose memory was too small.
+    """
+
+    key: str
+    seconds: float
+    voxels_2mm: int
+    from_cache: bool
+    device: str
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMapReply:
+    """Similarity (mean cosine) `array [z, y, x]` float32 of one template point on a grid over the target."""
+
+    template_key: str
+    target_key: str
+    array: np.ndarray
+    ijk_to_lps: np.ndarray
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """Why a request has no answer: a `kind` for programs (see failures.py), one sentence for people, log lines."""
+
+    kind: str
+    message: str
+    details: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return self.message
