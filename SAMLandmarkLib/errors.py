@@ -23,6 +23,10 @@ class OutputError(SAMLandmarkError):
     """A result can't be written."""
 
 
+class ReviewError(SAMLandmarkError):
+    """A review can't be read, or an operation on it isn't possible."""
+
+
 class UsageError(SAMLandmarkError):
     """A function or command was called with settings that don't make sense."""
 

@@ -1,0 +1,33 @@
+"""The order in which a user looks at landmarks: what is doubtful first."""
+
+from __future__ import annotations
+
+from .item import Decision, ReviewItem
+from .state import ReviewState
+
+_RANKS = {"DOUBTFUL": 0, "MISSING": 1, "FOUND": 2}
+
+
+def review_queue(state: ReviewState) -> list[tuple[str, str]]:
+    """All undecided (scan, label): DOUBTFUL by rising confidence, then MISSING, then FOUND."""
+    return [key for key in _ordered(state) if state.item(*key).decision is Decision.OPEN]
+
+
+def next_doubtful(state: ReviewState, after: tuple[str, str] | None = None) -> tuple[str, str] | None:
+    """The (scan, label) to look at after `after`, round and round; None where nothing doubtful is undecided.
+
+    `after` may itself be decided meanwhile: the queue goes on behind the place where it stood.
+    """
+    order = _ordered(state)
+    start = order.index(after) + 1 if after in order else 0
+    waiting = (key for key in order[start:] + order[:start] if state.item(*key).needs_review)
+    return next(waiting, None)
+
+
+def _ordered(state: ReviewState) -> list[tuple[str, str]]:
+    keys = [(scan, label) for scan in state.scans for label in state.items(scan)]
+    return sorted(keys, key=lambda key: _rank(state.item(*key)))
+
+
+def _rank(item: ReviewItem) -> tuple[int, float]:
+    return _RANKS.get(item.status, 0), item.confidence
