@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from .client import WorkerClient
+from .messages import WorkerFailure, WorkerSettings
 
 
 @dataclass(frozen=True)
@@ -11,4 +16,58 @@ class Diagnosis:
 
     ok: bool
     sentence: str
-    details: dict = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def start_diagnosis(client: WorkerClient, on_done: Callable[[Diagnosis], None]) -> None:
+    """Load the model and transfer the bundled sample in the client's worker; `on_done` is called by `client.poll`."""
+
+    def judge(described: dict[str, Any]) -> None:
+        client.test(lambda tested: on_done(_judged(described, tested)), fail)
+
+    def fail(failure: WorkerFailure) -> None:
+        on_done(Diagnosis(False, failure.message, {"kind": failure.kind, "log": failure.details}))
+
+    client.describe(judge, fail)
+
+
+def diagnose(
+    settings: WorkerSettings | None = None,
+    python: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 180.0,
+) -> Diagnosis:
+    """Start a worker of its own and test it; waits for the answer, at most `timeout` seconds."""
+    client = WorkerClient(settings, python, environment)
+    answers: list[Diagnosis] = []
+    try:
+        start_diagnosis(client, answers.append)
+        client.wait(timeout)
+        log = client.log_tail()
+    finally:
+        client.close()
+    if answers:
+        return answers[0]
+    return Diagnosis(
+        False,
+        f"The worker did not answer within {timeout:.0f} seconds; close other programs and try again.",
+        {"kind": "timeout", "log": log},
+    )
+
+
+def _judged(described: dict[str, Any], tested: dict[str, Any]) -> Diagnosis:
+    details = {**described, "sample": tested}
+    device = described["device_name"]
+    if tested["right"]:
+        return Diagnosis(
+            True,
+            f"Everything works: {tested['points']} landmarks of the sample were transferred with a median error of "
+            f"{tested['median_mm']:.1f} mm in {tested['seconds']:.0f} s on {device}.",
+            details,
+        )
+    return Diagnosis(
+        False,
+        f"The model runs on {device} but does not find the landmarks of the sample; set the device to CPU under "
+        "Advanced, and please report it.",
+        details,
+    )

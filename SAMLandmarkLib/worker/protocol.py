@@ -24,7 +24,8 @@ Answers, `{"id": 7, "event": …}`:
     done        "result": what the request asked for
     failed      "kind", "message": one sentence; with "id": null for a line that was no request
 
-and, for all requests at once, `{"event": "stopped", "kind", "message"}`: nothing can be computed, the worker ends.
+and, without "id", `{"event": "started"}` first of all, and `{"event": "stopped", "kind", "message"}` where nothing can
+be computed and the worker ends.
 
 A worker ends when its standard input does, which is what happens when the program dies; it then deletes the private
 folder. Its standard error is a log file. Lines that can't be understood are reported and skipped on either side.
@@ -37,7 +38,7 @@ from typing import Any
 
 LOG_NAME = "worker.log"
 REQUESTS = ("configure", "embed", "transfer", "prepare", "heat_map", "describe", "test", "forget")
-EVENTS = ("progress", "done", "failed", "stopped")
+EVENTS = ("started", "progress", "done", "failed", "stopped")
 
 
 class ProtocolError(ValueError):

@@ -1,0 +1,137 @@
+"""Embeddings on disk, so that a scan is embedded once and not once a session.
+
+Entries are found by content: the voxels, their place in the patient, and what computed them. Several processes may
+use one folder: an entry appears whole, by renaming, and whoever comes second replaces it by the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import OutputError, SAMLandmarkError
+from ..files import atomic_path
+
+# embedding_file and with it torch only where an embedding is at hand: Slicer shows the size and clears without it
+if TYPE_CHECKING:
+    import torch
+
+    from ..model.bundle import EmbeddingModel
+    from ..volume import Volume
+    from .embedding import Embedding
+
+_ENTRY_NAME = re.compile(r"[0-9a-f]{64}\.npz")
+_LEFTOVER_NAME = re.compile(r"\.[0-9a-f]{12}\.npz")
+_LEFTOVER_SECONDS = 3600.0
+"""A temporary file this old belongs to a process that died while writing it."""
+
+
+def default_cache_folder() -> Path:
+    """The folder in which this system keeps what programs can compute again, for this user and program."""
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local) / "SAMLandmark" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "SAMLandmark"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samlandmark"
+
+
+def embedding_key(volume: Volume, model: EmbeddingModel) -> str:
+    """SHA-256, in hexadecimal, of all that an embedding depends on."""
+    computed_by = [model.checksum, str(model.dtype), model.metadata.spacing_mm]
+    scan = [str(volume.array.dtype), volume.array.shape, volume.ijk_to_lps.tolist()]
+    digest = hashlib.sha256(json.dumps([computed_by, scan]).encode())
+    digest.update(np.ascontiguousarray(volume.array).data)
+    return digest.hexdigest()
+
+
+class EmbeddingCache:
+    """Embeddings in a folder of at most `limit_bytes`; the least recently used make room for new ones.
+
+    Keys are those of `embedding_key`. The object itself touches nothing before it is asked, and needs no torch.
+    """
+
+    def __init__(self, folder: str | os.PathLike, limit_bytes: int) -> None:
+        self.folder, self.limit_bytes = Path(folder), limit_bytes
+
+    def get(self, key: str, device: torch.device | str = "cpu") -> Embedding | None:
+        """The embedding of a key, without name, source and warnings; None where there is none that can be used."""
+        from .embedding_file import read_embedding
+
+        path = self._path(key)
+        try:
+            embedding = read_embedding(path, device)
+        except SAMLandmarkError:
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return embedding
+
+    def put(self, key: str, embedding: Embedding) -> None:
+        """Keep an embedding. Raises OutputError where it can't be written."""
+        from .embedding_file import write_embedding
+
+        _create_private_folder(self.folder)
+        with atomic_path(self._path(key)) as temporary, open(temporary, "xb") as file:
+            write_embedding(file, embedding)
+        self._make_room()
+
+    def size_bytes(self) -> int:
+        """What the embeddings take on disk; 0 where the folder does not exist."""
+        return sum(size for _, size, _ in self._files(_ENTRY_NAME))
+
+    def clear(self) -> None:
+        """Delete all embeddings, and nothing else that may lie in the folder."""
+        for _, _, path in self._files(_ENTRY_NAME):
+            _remove(path)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+    def _make_room(self) -> None:
+        entries = sorted(self._files(_ENTRY_NAME))
+        excess = sum(size for _, size, _ in entries) - self.limit_bytes
+        for _, size, path in entries:
+            if excess > 0:
+                _remove(path)
+                excess -= size
+        for when, _, path in self._files(_LEFTOVER_NAME):
+            if time.time() - when > _LEFTOVER_SECONDS:
+                _remove(path)
+
+    def _files(self, name: re.Pattern[str]) -> list[tuple[float, int, Path]]:
+        """When each file was last used, its bytes, its path."""
+        files = []
+        with suppress(OSError), os.scandir(self.folder) as found:
+            for item in found:
+                if name.fullmatch(item.name):
+                    # another process may have removed it since
+                    with suppress(OSError):
+                        state = os.stat(item.path)
+                        files.append((state.st_mtime, state.st_size, Path(item.path)))
+        return files
+
+
+def _create_private_folder(folder: Path) -> None:
+    # where things are in a patient's body is nobody else's business
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} can't be used to keep embeddings ({error.strerror}); choose another cache folder."
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    # on Windows a file that another process reads stays; it goes the next time
+    with suppress(OSError):
+        path.unlink()

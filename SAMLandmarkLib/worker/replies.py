@@ -1,0 +1,84 @@
+"""Requests and results between the types of the program and those of JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from .messages import (
+    EmbedReply,
+    HeatMapReply,
+    Position,
+    TransferAnswer,
+    TransferReply,
+    TransferRequest,
+)
+
+
+def transfer_message(request: TransferRequest) -> dict[str, Any]:
+    """A transfer request for the protocol. Raises UsageError where labels and points do not fit together."""
+    return {
+        "do": "transfer",
+        "template": request.template_key,
+        "target": request.target_key,
+        "labels": list(request.labels),
+        "points_lps": _points(request.labels, request.points_lps),
+        "extra_templates": [
+            [key, list(labels), _points(labels, points)] for key, labels, points in request.extra_templates
+        ],
+    }
+
+
+def transfer_reply(request: TransferRequest, result: dict[str, Any]) -> TransferReply:
+    """The answer to a transfer request."""
+    answers = tuple(_answer(item) for item in result["answers"])
+    return TransferReply(request.template_key, request.target_key, answers, result["provenance"])
+
+
+def embed_reply(key: str, result: dict[str, Any]) -> EmbedReply:
+    """The answer to a scan that was to be embedded."""
+    lists = {name: tuple(result[name]) for name in ("warnings", "notes")}
+    return EmbedReply(key, **{**result, **lists})
+
+
+def heat_map_reply(template_key: str, target_key: str, result: dict[str, Any]) -> HeatMapReply:
+    """The heat map in a file, which is removed. Raises OSError."""
+    path = Path(result["file"])
+    try:
+        array = np.load(path, allow_pickle=False)
+    finally:
+        path.unlink(missing_ok=True)
+    return HeatMapReply(template_key, target_key, array, np.array(result["ijk_to_lps"]))
+
+
+def _points(labels: Any, points_lps: Any) -> list[list[float] | None]:
+    points = np.asarray(points_lps, dtype=float).reshape(-1, 3)
+    if len(points) != len(labels):
+        raise UsageError(
+            f"There are {len(labels)} labels for {len(points)} points; give each point its label."
+        )
+    return [point.tolist() if np.isfinite(point).all() else None for point in points]
+
+
+def _answer(item: dict[str, Any]) -> TransferAnswer:
+    return TransferAnswer(
+        label=item["label"],
+        position_lps=_position(item["position_lps"]),
+        status=item["status"],
+        confidence=item["confidence"],
+        similarity=_number(item["similarity"]),
+        cycle_mm=_number(item["cycle_mm"]),
+        candidates=tuple((_position(point), similarity) for point, similarity in item["candidates"]),
+        reason=item["reason"],
+    )
+
+
+def _position(point: list[float] | None) -> Position | None:
+    return None if point is None else tuple(point)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,162 @@
+"""The worker process: reads requests, embeds scans in one thread and finds landmarks in another, writes answers."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import shutil
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import failures
+from .protocol import ProtocolError, decode_request, encode
+from .schedule import Job, Scan, Schedule
+
+# Nothing but Python's own library at file scope: what is missing is to be told, not to be died of.
+
+
+def main() -> None:
+    """Run a worker until its standard input ends."""
+    faulthandler.enable()
+    requests, answers = _take_over_standard_streams()
+    Server(requests, answers).run()
+
+
+def _take_over_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The two ends of the protocol; what libraries read from then on is nothing, what they print goes to the log."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+class Server:
+    """Answers requests from one stream on another."""
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        self._requests, self._answers = requests, answers
+        self._writing = threading.Lock()
+        self._schedule: Schedule = Schedule()
+        self._configured = threading.Event()
+        self._loaded = False
+        self._settings: dict[str, Any] = {}
+        self._folder = ""
+
+    def run(self) -> None:
+        """Read the settings, load the model, work; never returns."""
+        # an empty line ends what something may have printed before
+        self._write(b"\n" + encode({"event": "started"}))
+        threading.Thread(target=self._read, daemon=True).start()
+        self._configured.wait()
+        try:
+            work = self._load()
+        except Exception as error:
+            self._stop(error)
+        self._loaded = True
+        threading.Thread(target=self._embed_scans, args=(work,), daemon=True).start()
+        while True:
+            self._do_next_job(work)
+
+    def _load(self) -> Any:
+        # both threads compute at times; waiting ones must not keep a core busy
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if self._settings.get("threads"):
+            os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(self._settings["threads"])
+        from .work import Work
+
+        return Work.with_settings(self._settings, Path(self._folder))
+
+    def _read(self) -> None:
+        for line in self._requests:
+            if line.strip():
+                self._receive(line)
+        # the program is gone: nobody else deletes its scans
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os._exit(0)
+
+    def _receive(self, line: bytes) -> None:
+        number = None
+        try:
+            request = decode_request(line)
+            number = request.get("id")
+            self._accept(request)
+        except (ProtocolError, KeyError, TypeError) as error:
+            message = f"The worker does not understand a request ({error!r})."
+            self._send({"id": number, "event": "failed", "kind": failures.INTERNAL, "message": message})
+
+    def _accept(self, request: dict[str, Any]) -> None:
+        if request["do"] == "configure":
+            self._settings, self._folder = request["settings"], request["folder"]
+            self._configured.set()
+        elif request["do"] == "forget":
+            for job in self._schedule.forget(request["file"]):
+                self._fail(job, failures.FORGOTTEN, "The scan was removed before this was done.")
+        else:
+            job = Job.from_request(request)
+            if job.scans and not self._loaded:
+                self._progress(job, job.scans[0].key, "loading the model", 0.0)
+            self._schedule.add(job)
+
+    def _embed_scans(self, work: Any) -> None:
+        while True:
+            self._embed(work, self._schedule.next_scan())
+
+    def _embed(self, work: Any, scan: Scan) -> None:
+        def progress(step: str, fraction: float) -> None:
+            for job in self._schedule.jobs_with(scan):
+                self._progress(job, scan.key, step, fraction)
+
+        embedded = self._schedule.embedded(scan)
+        try:
+            fresh = embedded is None
+            embedded = embedded or work.shop.embed(scan, progress)
+        except Exception as error:
+            traceback.print_exc()
+            for job in self._schedule.take_jobs_with(scan.file):
+                self._fail(job, *failures.describe_exception(error))
+            return
+        for job in self._schedule.add_embedded(scan, embedded):
+            self._send({"id": job.id, "event": "done", "result": work.embed_result(embedded)})
+        if fresh and not embedded.from_cache:
+            work.shop.keep(embedded)
+
+    def _do_next_job(self, work: Any) -> None:
+        job, embedded = self._schedule.next_job()
+        try:
+            if "target" in job.arguments:
+                self._progress(job, job.arguments["target"], "matching", 0.0)
+            result = work.do(job, embedded)
+        except Exception as error:
+            traceback.print_exc()
+            self._fail(job, *failures.describe_exception(error))
+        else:
+            self._send({"id": job.id, "event": "done", "result": result})
+
+    def _progress(self, job: Job, scan_key: str, step: str, fraction: float) -> None:
+        self._send({"id": job.id, "event": "progress", "scan": scan_key, "step": step, "fraction": fraction})
+
+    def _fail(self, job: Job, kind: str, message: str) -> None:
+        self._send({"id": job.id, "event": "failed", "kind": kind, "message": message})
+
+    def _stop(self, error: Exception) -> None:
+        traceback.print_exception(error)
+        kind, message = failures.describe_exception(error)
+        self._send({"event": "stopped", "kind": kind, "message": message})
+        os._exit(1)
+
+    def _send(self, answer: dict[str, Any]) -> None:
+        self._write(encode(answer))
+
+    def _write(self, line: bytes) -> None:
+        # where the program is gone, the end of its requests ends this process too
+        with self._writing:
+            view = memoryview(line)
+            while view:
+                try:
+                    view = view[self._answers.write(view) :]
+                except OSError:
+                    return

@@ -1,0 +1,101 @@
+"""From requests to results: what the worker process does, in the types of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..embedding.embedding import Embedding
+from ..landmarks import LandmarkSet
+from ..results import to_json
+from ..transferred import TransferredLandmark
+from .messages import WorkerSettings
+from .sample_check import check_on_sample
+from .schedule import Job
+from .workshop import EmbeddedScan, Workshop
+
+Embedded = dict[str, EmbeddedScan]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Does jobs in a workshop."""
+
+    shop: Workshop
+
+    @classmethod
+    def with_settings(cls, settings: dict[str, Any], folder: Path) -> Work:
+        """Load the model as the settings say; a private `folder` holds embeddings where no cache folder is set."""
+        settings = WorkerSettings(**settings)
+        return cls(Workshop(settings, Path(settings.cache_folder or folder / "embeddings")))
+
+    def embed_result(self, scan: EmbeddedScan) -> dict[str, Any]:
+        """What an `embed` request is answered."""
+        return {
+            "seconds": scan.seconds,
+            "voxels_2mm": scan.voxels_2mm,
+            "from_cache": scan.from_cache,
+            "device": str(self.shop.engine.model.device),
+            "warnings": list(scan.embedding.warnings),
+            "notes": list(self.shop.notes),
+        }
+
+    def do(self, job: Job, embedded: Embedded) -> Any:
+        """The result of a job other than embedding, whose scans are `embedded`, by their keys."""
+        actions: dict[str, Callable[[Job, dict[str, Embedding]], Any]] = {
+            "transfer": self._transfer,
+            "prepare": self._prepare,
+            "heat_map": self._heat_map,
+            "describe": lambda job, embeddings: to_json(self.shop.describe()),
+            "test": lambda job, embeddings: check_on_sample(self.shop),
+        }
+        return actions[job.do](job, {key: scan.embedding for key, scan in embedded.items()})
+
+    def _transfer(self, job: Job, embeddings: dict[str, Embedding]) -> dict[str, Any]:
+        given = job.arguments
+        result = self.shop.transfer(
+            embeddings[given["template"]],
+            _landmarks(given["labels"], given["points_lps"]),
+            embeddings[given["target"]],
+            [
+                (embeddings[key], _landmarks(labels, points))
+                for key, labels, points in given["extra_templates"]
+            ],
+        )
+        return to_json({"answers": [_answer(item) for item in result], "provenance": result.provenance})
+
+    def _prepare(self, job: Job, embeddings: dict[str, Embedding]) -> None:
+        template = embeddings[job.arguments["template"]]
+        if len(template.anchors_lps):
+            anchor = LandmarkSet.from_points(["anchor"], template.anchors_lps[:1])
+            self.shop.transfer(template, anchor, embeddings[job.arguments["target"]], [])
+
+    def _heat_map(self, job: Job, embeddings: dict[str, Embedding]) -> dict[str, Any]:
+        given = job.arguments
+        template, target = embeddings[given["template"]], embeddings[given["target"]]
+        heat = self.shop.heat_map(template, np.array(given["point_lps"], dtype=float), target)
+        np.save(given["file"], heat.array)
+        return {"file": given["file"], "ijk_to_lps": heat.grid.ijk_to_lps.tolist()}
+
+
+def _landmarks(labels: list[str], points_lps: list[list[float] | None]) -> LandmarkSet:
+    undefined = [np.nan] * 3
+    points = np.array([undefined if point is None else point for point in points_lps], dtype=float)
+    return LandmarkSet.from_points(labels, points.reshape(-1, 3))
+
+
+def _answer(item: TransferredLandmark) -> dict[str, Any]:
+    return {
+        "label": item.label,
+        "position_lps": item.position_lps,
+        "status": item.status.value,
+        "confidence": item.confidence,
+        "similarity": item.similarity,
+        "cycle_mm": item.cycle_mm,
+        "candidates": [[candidate.position_lps, candidate.similarity] for candidate in item.candidates],
+        "reason": item.reason,
+    }
