@@ -1,4 +1,4 @@
-"""Where the files that come with SAMLandmark lie: the model and the sample pair."""
+"""Where the files that come with SAMLandmark lie: the model, the sample pair, the list of required packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from .errors import SAMLandmarkError
 
 _PACKAGE = Path(__file__).parent
-# An installed wheel carries `Resources` inside the package; in a checkout the folder lies beside it.
+# A wheel and the installed Slicer extension carry `Resources` inside the package; in a checkout it lies beside it.
 _RESOURCES = (_PACKAGE / "Resources", _PACKAGE.parent / "Resources")
 
 
@@ -20,5 +20,17 @@ def bundled_folder(name: str) -> Path:
     for folder in _RESOURCES:
         if (folder / name).is_dir():
             return folder / name
+    raise _missing(name, "folder")
+
+
+def bundled_file(name: str) -> Path:
+    """File `name` of the bundled resources, e.g. "requirements.txt"; SAMLandmarkError where it is missing."""
+    for folder in _RESOURCES:
+        if (folder / name).is_file():
+            return folder / name
+    raise _missing(name, "file")
+
+
+def _missing(name: str, kind: str) -> SAMLandmarkError:
     searched = " or ".join(str(folder / name) for folder in _RESOURCES)
-    raise SAMLandmarkError(f"The folder {searched} is missing; install SAMLandmark again, it comes with it.")
+    return SAMLandmarkError(f"The {kind} {searched} is missing; install SAMLandmark again, it comes with it.")

@@ -1,0 +1,56 @@
+"""The bundled pair of CT scans in Slicer's Sample Data module: nothing is downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CATEGORY = "SAMLandmark"
+PAIR_SAMPLE = "SAMLandmarkPair"
+TEMPLATE_NAME = "SAMLandmarkTemplate"
+POINTS_NAME = "SAMLandmarkTemplatePoints"
+FOLLOW_UP_NAME = "SAMLandmarkFollowUp"
+
+# File in Resources/SampleData, name of the node, kind of file for Slicer, SHA-256.
+SAMPLES = (
+    (
+        "template.nii.gz",
+        TEMPLATE_NAME,
+        "VolumeFile",
+        "785b045fdc03010b86e82c455b79fbb1d6fab29fd8aa318731ad34a39523f7db",
+    ),
+    (
+        "template.mrk.json",
+        POINTS_NAME,
+        "MarkupsFile",
+        "a7e965a0b1a4cc090827474563305f5eaaaba96a5a6fde3b3ebeb3c732cc502c",
+    ),
+    (
+        "followup.nii.gz",
+        FOLLOW_UP_NAME,
+        "VolumeFile",
+        "62fab289ab2c558378cad5ed644532c43d5ef07662e613a7451629b862b91fbc",
+    ),
+)
+
+
+def registerSampleData() -> None:
+    """Offer the template scan, its points and the follow-up scan as one sample; a second call changes nothing.
+
+    Needs the library to be importable; raises SAMLandmarkError where the bundled files are missing.
+    """
+    import SampleData
+
+    from SAMLandmarkLib.bundled import bundled_folder
+
+    folder = bundled_folder("SampleData")
+    icons = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName=PAIR_SAMPLE,
+        thumbnailFileName=str(icons / f"{PAIR_SAMPLE}.png"),
+        uris=[(folder / file).as_uri() for file, *_ in SAMPLES],
+        fileNames=[f"{node}{''.join(Path(file).suffixes)}" for file, node, *_ in SAMPLES],
+        nodeNames=[node for _, node, *_ in SAMPLES],
+        loadFileType=[kind for *_, kind, _ in SAMPLES],
+        checksums=[f"SHA256:{checksum}" for *_, checksum in SAMPLES],
+    )
