@@ -1,0 +1,1 @@
+"""MRML in and out: the only part of the library that imports Slicer, and the only one that counts in RAS."""

@@ -1,0 +1,161 @@
+"""The markups node of a follow-up: the template's labels in their order, with status and confidence at every point.
+
+Colors: a point that is settled (found, accepted, corrected) is *selected* and green, one that waits for a decision is
+not selected and amber. Slicer has no color for each point, but it has these two for each list. What isn't in the scan
+has the position status Missing. Points are never locked: dragging one is how it is corrected, and the log and undo
+keep where it was. The list's length is locked, so that no point is added or deleted by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
+
+from ..review import Decision, Point, ReviewItem
+from .frames import own_lps_from, ras_from_own_lps
+from .studies import place_in_same_study
+from .volumes import KEY_ATTRIBUTE, scan_key
+
+SETTLED_COLOR, WAITING_COLOR = (0.435, 0.863, 0.549), (1.0, 0.722, 0.302)
+NOT_TRANSFERRED = "not transferred yet"
+# Slicer's files hold no "not a number".
+NOT_MEASURED = -1.0
+_MEASUREMENTS = {
+    "confidence": lambda item: item.confidence,
+    "similarity": lambda item: item.similarity,
+    "cycle_mm": lambda item: item.cycle_mm,
+}
+_CLASS = "vtkMRMLMarkupsFiducialNode"
+
+
+def create_follow_up_markups(scene: object, volume_node: object) -> object:
+    """A new markups node for a follow-up, under the same parent transform and in the same study as its volume."""
+    name = scene.GenerateUniqueName(f"{volume_node.GetName()} landmarks")
+    node = scene.AddNewNodeByClass(_CLASS, name)
+    node.SetUndoEnabled(True)
+    node.SetAttribute(KEY_ATTRIBUTE, scan_key(volume_node))
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetFixedNumberOfControlPoints(True)
+    node.CreateDefaultDisplayNodes()
+    _style(node.GetDisplayNode())
+    place_in_same_study(node, volume_node)
+    return node
+
+
+def _style(display: object) -> None:
+    display.SetSelectedColor(SETTLED_COLOR)
+    display.SetColor(WAITING_COLOR)
+    display.SetGlyphTypeFromString("CrossDot2D")
+    display.SetGlyphScale(2.5)
+    display.SetTextScale(2.5)
+    display.SetPropertiesLabelVisibility(False)
+
+
+def show_only_in(markups_node: object, view_ids: Sequence[str]) -> None:
+    """Show the points only in the views with these node ids; in all views where there are none."""
+    display = markups_node.GetDisplayNode()
+    if display is not None:
+        display.SetViewNodeIDs(list(view_ids))
+
+
+def write_follow_up(
+    markups_node: object,
+    volume_node: object,
+    labels: Sequence[str],
+    items: Mapping[str, ReviewItem],
+) -> None:
+    """Make a follow-up's markups node say what its review items say, for all labels of the template."""
+    with _modify(markups_node):
+        _match_labels(markups_node, labels)
+        rows = [items.get(label) for label in labels]
+        _write_positions(markups_node, volume_node, rows)
+        for number, item in enumerate(rows):
+            markups_node.SetNthControlPointDescription(number, describe(item))
+            markups_node.SetNthControlPointSelected(number, item is not None and not _waits(item))
+            markups_node.SetNthControlPointAssociatedNodeID(number, volume_node.GetID())
+        _write_measurements(markups_node, rows)
+
+
+def read_follow_up(markups_node: object, volume_node: object) -> dict[str, Point]:
+    """Where the defined points of a follow-up's markups node are now, by label, LPS mm in the volume's own frame."""
+    defined = slicer.vtkMRMLMarkupsNode.PositionDefined
+    numbers = [
+        number
+        for number in range(markups_node.GetNumberOfControlPoints())
+        if markups_node.GetNthControlPointPositionStatus(number) == defined
+    ]
+    ras = [markups_node.GetNthControlPointPosition(number) for number in numbers]
+    points = own_lps_from(np.array(ras), markups_node, volume_node).tolist()
+    labels = [markups_node.GetNthControlPointLabel(number) for number in numbers]
+    return {label: tuple(point) for label, point in zip(labels, points, strict=True)}
+
+
+def describe(item: ReviewItem | None) -> str:
+    """The text at a point: the user's decision if there is one, and what the engine said.
+
+    >>> describe(ReviewItem("carina", "DOUBTFUL", 0.4, reason="low similarity"))
+    'DOUBTFUL: low similarity'
+    """
+    if item is None:
+        return NOT_TRANSFERRED
+    engine = f"{item.status}: {item.reason}" if item.reason else item.status
+    return engine if item.decision is Decision.OPEN else f"{item.decision.value} by the user; {engine}"
+
+
+def _waits(item: ReviewItem) -> bool:
+    return item.needs_review
+
+
+@contextmanager
+def _modify(node: object):
+    """Merges the node's modified events of a block into one."""
+    was_modifying = node.StartModify()
+    try:
+        yield
+    finally:
+        node.EndModify(was_modifying)
+
+
+def _match_labels(node: object, labels: Sequence[str]) -> None:
+    if node.GetNumberOfControlPoints() != len(labels):
+        node.SetFixedNumberOfControlPoints(False)
+        while node.GetNumberOfControlPoints() > len(labels):
+            node.RemoveNthControlPoint(node.GetNumberOfControlPoints() - 1)
+        while node.GetNumberOfControlPoints() < len(labels):
+            node.SetNthControlPointPositionMissing(node.AddControlPoint(0.0, 0.0, 0.0, ""))
+        node.SetFixedNumberOfControlPoints(True)
+    for number, label in enumerate(labels):
+        node.SetNthControlPointLabel(number, label)
+
+
+def _write_positions(node: object, volume_node: object, rows: Sequence[ReviewItem | None]) -> None:
+    placed = [number for number, item in enumerate(rows) if item is not None and item.usable]
+    points = ras_from_own_lps([rows[number].position_lps for number in placed], volume_node, node)
+    for number, point in zip(placed, points.tolist(), strict=True):
+        node.SetNthControlPointPosition(number, *point)
+    for number in set(range(len(rows))) - set(placed):
+        if node.GetNthControlPointPositionStatus(number) != node.PositionMissing:
+            node.SetNthControlPointPositionMissing(number)
+
+
+def _write_measurements(node: object, rows: Sequence[ReviewItem | None]) -> None:
+    for name, value_of in _MEASUREMENTS.items():
+        values = [None if item is None else value_of(item) for item in rows]
+        numbers = np.array([NOT_MEASURED if value is None else value for value in values], dtype=float)
+        measurement = node.GetMeasurement(name) or _new_measurement(node, name)
+        array = numpy_to_vtk(numbers, deep=True, array_type=vtk.VTK_DOUBLE)
+        array.SetName(name)
+        measurement.SetControlPointValues(array)
+
+
+def _new_measurement(node: object, name: str) -> object:
+    measurement = slicer.vtkMRMLStaticMeasurement()
+    measurement.SetName(name)
+    measurement.SetEnabled(True)
+    node.AddMeasurement(measurement)
+    return measurement

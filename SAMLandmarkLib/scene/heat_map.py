@@ -1,0 +1,78 @@
+"""The similarity of every place of a follow-up to one landmark, as a colored overlay."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk
+
+from ..geometry import LPS_FROM_RAS
+from .nodes import add_hidden_node, nodes_of_class
+from .views import show_overlay
+
+_MARK = "SAMLandmark.HeatMap"
+# Only what is most alike is colored; the rest would cover the scan without telling anything.
+_SHOWN_SHARE = 0.01
+_COLORS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
+
+
+def write_heat_map(volume_node: object, array: np.ndarray, ijk_to_lps: np.ndarray) -> object:
+    """Show similarities `array [z, y, x]` over a volume, in that volume's views only, and return the overlay's node.
+
+    `ijk_to_lps` leads to LPS mm of the volume's own frame. The scene has one such node, which is used again.
+    """
+    scene = volume_node.GetScene()
+    hide_heat_map(scene)
+    node = _find(scene) or _create(scene)
+    _set_voxels(node, array, ijk_to_lps)
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetName(f"Similarity in {volume_node.GetName()}")
+    _show_best(node, array)
+    show_overlay(volume_node, node)
+    return node
+
+
+def hide_heat_map(scene: object) -> None:
+    """Take the overlay out of all views."""
+    node = _find(scene)
+    if node is None:
+        return
+    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
+        if composite.GetForegroundVolumeID() == node.GetID():
+            composite.SetForegroundVolumeID(None)
+            composite.SetForegroundOpacity(0.0)
+
+
+def _find(scene: object) -> object | None:
+    nodes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
+    return next((node for node in nodes if node.GetAttribute(_MARK)), None)
+
+
+def _create(scene: object) -> object:
+    node = add_hidden_node(scene, "vtkMRMLScalarVolumeNode", "Similarity", _MARK)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetSaveWithScene(False)
+    node.GetDisplayNode().SetAndObserveColorNodeID(_COLORS)
+    return node
+
+
+def _set_voxels(node: object, array: np.ndarray, ijk_to_lps: np.ndarray) -> None:
+    image = vtk.vtkImageData()
+    image.SetDimensions(*array.shape[::-1])
+    scalars = numpy_to_vtk(np.ascontiguousarray(array, dtype=np.float32).ravel(), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS_FROM_RAS @ np.asarray(ijk_to_lps, dtype=float)))
+
+
+def _show_best(node: object, array: np.ndarray) -> None:
+    values = array[np.isfinite(array)]
+    highest = float(values.max()) if values.size else 1.0
+    lowest = float(np.quantile(values, 1 - _SHOWN_SHARE)) if values.size else 0.0
+    display = node.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(lowest, max(highest, lowest + 1e-3))
+    display.SetLowerThreshold(lowest)
+    display.SetUpperThreshold(max(highest, lowest + 1e-3))
+    display.SetApplyThreshold(True)

@@ -1,0 +1,82 @@
+"""What the views of a scan show, and where they look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .frames import ras_from_own_lps, world_ras_from_local_lps
+from .layout import composite_node, slice_node_ids, slice_nodes
+from .nodes import add_hidden_node, nodes_of_class
+from .volumes import KEY_ATTRIBUTE, scan_key
+
+_MARK = "SAMLandmark.Crosshair"
+_CROSSHAIR_COLOR = (0.21, 0.84, 0.90)
+
+
+def show_volume(volume_node: object) -> None:
+    """Show a volume as the background of its own views."""
+    scene = volume_node.GetScene()
+    for view in slice_nodes(scene, scan_key(volume_node)):
+        composite_node(scene, view).SetBackgroundVolumeID(volume_node.GetID())
+
+
+def show_overlay(volume_node: object, overlay_node: object | None, opacity: float = 0.5) -> None:
+    """Lay a volume over the views of `volume_node`, or take the overlay away (None)."""
+    scene = volume_node.GetScene()
+    for view in slice_nodes(scene, scan_key(volume_node)):
+        composite = composite_node(scene, view)
+        composite.SetForegroundVolumeID(None if overlay_node is None else overlay_node.GetID())
+        composite.SetForegroundOpacity(0.0 if overlay_node is None else opacity)
+
+
+def jump(volume_node: object, position_lps: Sequence[float]) -> None:
+    """Move the views of a volume, and no others, to a point (LPS mm in the volume's own frame), with a crosshair."""
+    scene = volume_node.GetScene()
+    world = world_ras_from_local_lps(volume_node, position_lps)[0]
+    for view in slice_nodes(scene, scan_key(volume_node)):
+        view.JumpSliceByCentering(*world)
+    _show_crosshair(volume_node, position_lps)
+
+
+def hide_crosshairs(scene: object) -> None:
+    """Remove the crosshairs of all scans."""
+    for node in _crosshairs(scene):
+        scene.RemoveNode(node)
+
+
+def _show_crosshair(volume_node: object, position_lps: Sequence[float]) -> None:
+    """A crosshair of the scan's own: Slicer's is one for all views, and so is wrong in every scan but one."""
+    scene, key = volume_node.GetScene(), scan_key(volume_node)
+    node = next((item for item in _crosshairs(scene) if item.GetAttribute(KEY_ATTRIBUTE) == key), None)
+    if node is None:
+        node = _new_crosshair(scene, key)
+    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    node.SetNthControlPointPosition(0, *ras_from_own_lps(position_lps, volume_node, node)[0])
+    node.GetDisplayNode().SetViewNodeIDs(slice_node_ids(scene, key))
+    # Without own views it would be drawn in the views of every scan.
+    node.SetDisplayVisibility(bool(slice_node_ids(scene, key)))
+
+
+def _crosshairs(scene: object) -> list[object]:
+    nodes = nodes_of_class(scene, "vtkMRMLMarkupsFiducialNode")
+    return [node for node in nodes if node.GetAttribute(_MARK)]
+
+
+def _new_crosshair(scene: object, key: str) -> object:
+    node = add_hidden_node(scene, "vtkMRMLMarkupsFiducialNode", "SAMLandmark crosshair", _MARK)
+    node.SetAttribute(KEY_ATTRIBUTE, key)
+    node.AddControlPoint(0.0, 0.0, 0.0, "")
+    node.SetLocked(True)
+    node.CreateDefaultDisplayNodes()
+    _style_crosshair(node.GetDisplayNode())
+    return node
+
+
+def _style_crosshair(display: object) -> None:
+    display.SetSaveWithScene(False)
+    display.SetSelectedColor(_CROSSHAIR_COLOR)
+    display.SetGlyphTypeFromString("Cross2D")
+    display.SetGlyphScale(12.0)
+    display.SetOpacity(0.6)
+    display.SetPointLabelsVisibility(False)
+    display.SetPropertiesLabelVisibility(False)

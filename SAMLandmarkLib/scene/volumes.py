@@ -1,0 +1,81 @@
+"""Volume nodes as arrays with their place in the patient, and a key for each that survives saving and loading."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from ..errors import VolumeError
+from ..geometry import LPS_FROM_RAS
+from .nodes import nodes_of_class
+
+KEY_ATTRIBUTE = "SAMLandmark.ScanKey"
+
+
+def scan_key(volume_node: object) -> str:
+    """The key of a volume: kept in an attribute of the node, and so in saved scenes; made where there is none.
+
+    Slicer copies attributes when a volume is cloned; the younger of two nodes with one key gets a new one.
+    """
+    key = volume_node.GetAttribute(KEY_ATTRIBUTE)
+    scene = volume_node.GetScene()
+    if key and (scene is None or find_volume(scene, key) is volume_node):
+        return key
+    key = uuid.uuid4().hex
+    volume_node.SetAttribute(KEY_ATTRIBUTE, key)
+    return key
+
+
+def find_volume(scene: object, key: str) -> object | None:
+    """The volume node with this key, None where the scene has none."""
+    nodes = (node for node in scalar_volumes(scene) if node.GetAttribute(KEY_ATTRIBUTE) == key)
+    return next(nodes, None)
+
+
+def scalar_volumes(scene: object) -> Iterator[object]:
+    """The scalar volume nodes of a scene, without label maps and vector volumes."""
+    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
+        if node.GetClassName() == "vtkMRMLScalarVolumeNode":
+            yield node
+
+
+def volume_arrays(volume_node: object) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels `[z, y, x]` of a volume and its 4x4 map `ijk_to_lps` in mm, in the volume's own frame.
+
+    The array is Slicer's own memory: don't write to it. Raises VolumeError where there are no scalar 3-D voxels.
+    """
+    image = volume_node.GetImageData()
+    scalars = None if image is None else image.GetPointData().GetScalars()
+    if scalars is None:
+        raise VolumeError(f"The volume '{volume_node.GetName()}' has no voxels; load it again.")
+    if scalars.GetNumberOfComponents() != 1:
+        raise VolumeError(
+            f"The volume '{volume_node.GetName()}' has {scalars.GetNumberOfComponents()} values a voxel, "
+            "not one; choose a CT."
+        )
+    array = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
+    return array, LPS_FROM_RAS @ ijk_to_ras(volume_node)
+
+
+def ijk_to_ras(volume_node: object) -> np.ndarray:
+    """The 4x4 map of a volume from index to RAS mm of its own frame."""
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def content_mark(volume_node: object) -> tuple:
+    """A mark that differs after the voxels or the geometry of a volume were changed (not its parent transform)."""
+    image = volume_node.GetImageData()
+    return (None if image is None else image.GetMTime(), ijk_to_ras(volume_node).tobytes())
+
+
+def source_path(volume_node: object) -> str | None:
+    """The file that a volume was loaded from, None where there is none."""
+    storage = volume_node.GetStorageNode()
+    return (storage.GetFullNameFromFileName() or None) if storage is not None else None
