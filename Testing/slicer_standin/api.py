@@ -30,10 +30,14 @@ def stands_in(cls: type) -> type:
 
     Raises TypeError, at import, where the stand-in has a member that Slicer's class lacks.
     """
-    allowed = members_of(cls.__name__) | _qt_members(cls.__name__) | {"staticMetaObject", "connect", "disconnect"}
+    allowed = (
+        members_of(cls.__name__) | _qt_members(cls.__name__) | {"staticMetaObject", "connect", "disconnect"}
+    )
     own = {name for name in vars(cls) if not name.startswith("_")}
     if invented := own - allowed:
-        raise TypeError(f"{cls.__name__} in Slicer has no {', '.join(sorted(invented))}; take it out of the stand-in.")
+        raise TypeError(
+            f"{cls.__name__} in Slicer has no {', '.join(sorted(invented))}; take it out of the stand-in."
+        )
     cls.__getattr__ = _refuse
     return cls
 
@@ -48,5 +52,7 @@ def _qt_members(class_name: str) -> set[str]:
 def _refuse(self: object, name: str) -> None:
     cls = next((c for c in type(self).__mro__ if c.__name__ in slicer_api()), type(self))
     if not name.startswith("_") and name in members_of(cls.__name__):
-        raise AttributeError(f"{cls.__name__}.{name} exists in Slicer, but the stand-in lacks it; add it there.")
+        raise AttributeError(
+            f"{cls.__name__}.{name} exists in Slicer, but the stand-in lacks it; add it there."
+        )
     raise AttributeError(f"{cls.__name__} in Slicer has no member '{name}'.")

@@ -55,10 +55,20 @@ class qSlicerScriptedLoadableModule(PythonQtObject, QtCore.QObject):
 
 
 def _text(name: str) -> property:
-    return property(lambda self: self._texts.get(name), lambda self, value: self._texts.__setitem__(name, value))
+    return property(
+        lambda self: self._texts.get(name), lambda self, value: self._texts.__setitem__(name, value)
+    )
 
 
-for _name in ("title", "categories", "dependencies", "contributors", "helpText", "acknowledgementText", "icon"):
+for _name in (
+    "title",
+    "categories",
+    "dependencies",
+    "contributors",
+    "helpText",
+    "acknowledgementText",
+    "icon",
+):
     setattr(qSlicerScriptedLoadableModule, _name, _text(_name))
 
 
@@ -102,7 +112,8 @@ class qSlicerApplication(PythonQtObject, _Application):
         super().__init__()
         self._qt, self._modules, self._layout = qt_application, qSlicerModuleManager(), None
         self._temporary = tempfile.TemporaryDirectory(prefix="slicer-standin-")
-        self._settings = QtCore.QSettings(f"{self._temporary.name}/settings.ini", QtCore.QSettings.IniFormat)
+        QtCore.QSettings.setDefaultFormat(QtCore.QSettings.IniFormat)
+        QtCore.QSettings.setPath(QtCore.QSettings.IniFormat, QtCore.QSettings.UserScope, self._temporary.name)
         self._logic = _application_logic()
 
     temporaryPath = Property(str, lambda self: self._temporary.name)
@@ -123,7 +134,7 @@ class qSlicerApplication(PythonQtObject, _Application):
         self._layout = manager
 
     def settings(self) -> QtCore.QSettings:
-        return self._settings
+        return QtCore.QSettings()
 
     userSettings = settings
 
@@ -156,6 +167,8 @@ def _application_logic() -> Any:
 def start_application() -> qSlicerApplication:
     """Make the scene, `slicer.app` and `slicer.modules`; once a process, since VTK's factories hold on to them."""
     qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["SlicerApp-real"])
+    qt_application.setOrganizationName("SlicerStandIn")
+    qt_application.setApplicationName("Slicer")
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.app = qSlicerApplication(qt_application)
     slicer.modules = types.SimpleNamespace()
@@ -164,5 +177,7 @@ def start_application() -> qSlicerApplication:
         logic.SetMRMLScene(slicer.mrmlScene)
         logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
         slicer.app.applicationLogic().SetModuleLogic(name, logic)
-        setattr(slicer.modules, name.lower(), types.SimpleNamespace(name=name, logic=lambda logic=logic: logic))
+        setattr(
+            slicer.modules, name.lower(), types.SimpleNamespace(name=name, logic=lambda logic=logic: logic)
+        )
     return slicer.app

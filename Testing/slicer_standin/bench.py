@@ -109,7 +109,9 @@ class Bench:
             assert time.monotonic() < end, f"After {seconds} s still not: {what}"
             self.settle()
 
-    def view_point(self, view_name: str, ras: tuple[float, float, float]) -> tuple[QtWidgets.QWidget, QtCore.QPoint]:
+    def view_point(
+        self, view_name: str, ras: tuple[float, float, float]
+    ) -> tuple[QtWidgets.QWidget, QtCore.QPoint]:
         """The view widget of that name and the pixel where a point (RAS mm, of its slice) is drawn."""
         view = self.layout_manager.sliceWidget(view_name).sliceView()
         x, y, _depth = view.convertRASToXYZ(ras)
@@ -157,7 +159,9 @@ def _install_modules() -> None:
     for cls in _SLICER_WIDGETS:
         setattr(slicer, cls.__name__, cls)
     plain = {name: getattr(qt, name) for name in dir(qt) if name.startswith("Q")}
-    stand_ins = {cls.__name__: cls for cls in (*_SLICER_WIDGETS, *vars(ctk).values()) if isinstance(cls, type)}
+    stand_ins = {
+        cls.__name__: cls for cls in (*_SLICER_WIDGETS, *vars(ctk).values()) if isinstance(cls, type)
+    }
     ui_loader.QUiLoader.classes = {**plain, **stand_ins}
     qt.QUiLoader = ui_loader.QUiLoader
     _application_module().start_application()

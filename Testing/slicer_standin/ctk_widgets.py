@@ -47,7 +47,7 @@ class ctkCollapsibleButton(PythonQtObject, QtWidgets.QAbstractButton):
     collapsed = Property(bool, lambda self: self._collapsed, lambda self, value: self._collapse(value))
 
     def sizeHint(self) -> QtCore.QSize:
-        contents = self.layout().sizeHint() if self.layout() and not self._collapsed else QtCore.QSize(0, 0)
+        contents = QtCore.QSize(0, 0) if self._collapsed else QtWidgets.QWidget.sizeHint(self)
         text = self.fontMetrics().horizontalAdvance(self.text) + 40
         return QtCore.QSize(max(contents.width(), text), max(contents.height(), _HEADER_HEIGHT))
 
@@ -105,7 +105,7 @@ class ctkDirectoryButton(PythonQtObject, QtWidgets.QWidget):
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self._button = QtWidgets.QPushButton(os.getcwd())
-        self._button.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
+        self._button.setSizePolicy(QtWidgets.QSizePolicy.Expanding, QtWidgets.QSizePolicy.Fixed)
         row.addWidget(self._button)
         self._directory = os.getcwd()
 

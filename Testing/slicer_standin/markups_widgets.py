@@ -23,7 +23,7 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._node, self._active, self._observed = None, False, None
+        self._node, self._active, self._observed, self._persistent = None, False, None, False
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self._place = QtWidgets.QToolButton()
@@ -52,6 +52,9 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
     def selectionNode(self) -> Any:
         return slicer.app.applicationLogic().GetSelectionNode()
 
+    def setPlaceModePersistency(self, persistent: bool) -> None:
+        self._persistent = persistent
+
     def placeButton(self) -> QtWidgets.QToolButton:
         return self._place
 
@@ -61,7 +64,7 @@ class qSlicerMarkupsPlaceWidget(qSlicerWidget):
             selection = self.selectionNode()
             selection.SetReferenceActivePlaceNodeClassName(self._node.GetClassName())
             selection.SetActivePlaceNodeID(self._node.GetID())
-            interaction.SetPlaceModePersistence(1)
+            interaction.SetPlaceModePersistence(int(self._persistent))
             interaction.SetCurrentInteractionMode(interaction.Place)
         else:
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
@@ -106,7 +109,9 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         self._table.itemChanged.connect(self._edited)
 
     nodeSelectorVisible = Property(
-        bool, lambda self: self._selector_visible, lambda self, value: setattr(self, "_selector_visible", value)
+        bool,
+        lambda self: self._selector_visible,
+        lambda self, value: setattr(self, "_selector_visible", value),
     )
 
     def setMRMLScene(self, scene: Any) -> None:

@@ -45,6 +45,21 @@ class qSlicerWidget(PythonQtObject, QtWidgets.QWidget):
         self.mrmlSceneChanged.emit(scene)
 
 
+_OPTIONS = {
+    "nodeTypes": [],
+    "addEnabled": True,
+    "removeEnabled": True,
+    "renameEnabled": False,
+    "editEnabled": False,
+    "noneEnabled": False,
+    "showHidden": False,
+    "showChildNodeTypes": True,
+    "selectNodeUponCreation": True,
+    "noneDisplay": "None",
+    "baseName": "",
+}
+
+
 def _option(kind: type | str, name: str) -> Property:
     def write(self: Any, value: Any) -> None:
         self._options[name] = value
@@ -63,9 +78,7 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._options = dict(nodeTypes=[], addEnabled=True, removeEnabled=True, renameEnabled=False, editEnabled=False)
-        self._options |= dict(noneEnabled=False, showHidden=False, showChildNodeTypes=True, selectNodeUponCreation=True)
-        self._options |= dict(noneDisplay="None", baseName="")
+        self._options = dict(_OPTIONS)
         self._scene, self._observed, self._id = None, [], ""
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -133,7 +146,9 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
             return False
         if node.GetClassName() in self._options["nodeTypes"]:
             return True
-        return self._options["showChildNodeTypes"] and any(node.IsA(cls) for cls in self._options["nodeTypes"])
+        return self._options["showChildNodeTypes"] and any(
+            node.IsA(cls) for cls in self._options["nodeTypes"]
+        )
 
     def _fill(self, *_: Any) -> None:
         # Slicer's selector keeps its node while there is one, and takes the first one where "none" is not allowed.
@@ -149,7 +164,7 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
         self._chosen()
 
     def _chosen(self, *_: Any) -> None:
-        chosen = self._combo.currentData() or ""
+        chosen = self._combo.currentData or ""
         if chosen != self._id:
             self._id = chosen
             self.currentNodeChanged.emit(self.currentNode())

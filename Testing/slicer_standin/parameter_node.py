@@ -48,8 +48,12 @@ class _Parameter:
     def __init__(self, name: str, hint: Any, default: Any) -> None:
         annotated = typing.get_origin(hint) is Annotated
         self.name, self.kind = name, typing.get_args(hint)[0] if annotated else hint
-        self.rules = [note for note in hint.__metadata__ if isinstance(note, WithinRange)] if annotated else []
-        defaults = [note.value for note in hint.__metadata__ if isinstance(note, Default)] if annotated else []
+        self.rules = (
+            [note for note in hint.__metadata__ if isinstance(note, WithinRange)] if annotated else []
+        )
+        defaults = (
+            [note.value for note in hint.__metadata__ if isinstance(note, Default)] if annotated else []
+        )
         self.is_list = typing.get_origin(self.kind) is list
         self.is_node = isinstance(self.kind, type) and issubclass(self.kind, slicer.vtkMRMLNode)
         self.default = default if default is not None else (defaults or [self._fallback()])[0]
@@ -97,10 +101,14 @@ class _Connector:
     signal: str
 
 
-def _property_connector(name: str, signal: str, convert: Callable[[Any], Any] = lambda value: value) -> _Connector:
+def _property_connector(
+    name: str, signal: str, convert: Callable[[Any], Any] = lambda value: value
+) -> _Connector:
     return _Connector(
         lambda widget, parameter: convert(getattr(widget, name)),
-        lambda widget, parameter, value: setattr(widget, name, str(value) if convert is pathlib.Path else value),
+        lambda widget, parameter, value: setattr(
+            widget, name, str(value) if convert is pathlib.Path else value
+        ),
         signal,
     )
 
@@ -125,8 +133,12 @@ _CONNECTORS = {
     (qt.QSpinBox, int): _property_connector("value", "valueChanged"),
     (qt.QDoubleSpinBox, float): _property_connector("value", "valueChanged"),
     (qt.QLineEdit, str): _property_connector("text", "textChanged"),
-    (ctk.ctkPathLineEdit, pathlib.Path): _property_connector("currentPath", "currentPathChanged", pathlib.Path),
-    (ctk.ctkDirectoryButton, pathlib.Path): _property_connector("directory", "directoryChanged", pathlib.Path),
+    (ctk.ctkPathLineEdit, pathlib.Path): _property_connector(
+        "currentPath", "currentPathChanged", pathlib.Path
+    ),
+    (ctk.ctkDirectoryButton, pathlib.Path): _property_connector(
+        "directory", "directoryChanged", pathlib.Path
+    ),
     (qt.QComboBox, enum.Enum): _ENUM,
     (slicer.qMRMLNodeComboBox, slicer.vtkMRMLNode): _NODE,
 }

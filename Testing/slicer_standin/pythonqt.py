@@ -20,6 +20,11 @@ _SIGNATURE_TYPES = {"bool": bool, "int": int, "double": float, "QString": str}
 class PythonQtObject:
     """What PythonQt adds to every QObject: `connect("signal(type)", slot)`, and no attributes that Qt does not have."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # PySide6 looks for these two in the class itself before it takes its own
+        cls.connect, cls.disconnect = PythonQtObject.connect, PythonQtObject.disconnect
+
     def connect(self, signature: str, slot: Callable) -> bool:
         return bool(_signal(self, signature).connect(slot))
 
@@ -28,8 +33,10 @@ class PythonQtObject:
         signal.disconnect(slot) if slot else signal.disconnect()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = getattr(type(self), name, None)
-        if not name.startswith("_") and not isinstance(known, (builtins.property, QtCore.Property)):
+        known = isinstance(getattr(type(self), name, None), (builtins.property, QtCore.Property))
+        # PySide6's loader of .ui files gives the outermost widget its children as attributes
+        child = isinstance(value, QtCore.QObject) and value.objectName == name
+        if not (name.startswith("_") or known or child):
             raise AttributeError(f"{type(self).__name__} has no property '{name}' that could be assigned.")
         super().__setattr__(name, value)
 

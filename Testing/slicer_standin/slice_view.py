@@ -76,7 +76,10 @@ class qMRMLSliceView(PythonQtObject, QtWidgets.QWidget):
         self._style.SetInteractor(self._interactor)
         self._tags = [
             (logic, logic.AddObserver(vtk.vtkCommand.ModifiedEvent, self._image_changed)),
-            (logic.GetSliceNode(), logic.GetSliceNode().AddObserver(vtk.vtkCommand.ModifiedEvent, self._request)),
+            (
+                logic.GetSliceNode(),
+                logic.GetSliceNode().AddObserver(vtk.vtkCommand.ModifiedEvent, self._request),
+            ),
         ]
         self._image_changed()
 

@@ -78,7 +78,9 @@ class qMRMLSliceWidget(qMRMLWidget):
         self._logic.GetLowestVolumeSliceBounds(bounds)
         color = QtGui.QColor.fromRgbF(*node.GetLayoutColor())
         self._title.setText(f" {node.GetLayoutLabel() or node.GetName()} ")
-        self._title.setStyleSheet(f"background-color: {color.name()}; color: black; font-weight: bold; padding: 3px")
+        self._title.setStyleSheet(
+            f"background-color: {color.name()}; color: black; font-weight: bold; padding: 3px"
+        )
         self._slider.blockSignals(True)
         self._slider.setRange(int(bounds[4]), int(bounds[5]))
         self._slider.setValue(round(self._logic.GetSliceOffset()))

@@ -1,0 +1,90 @@
+"""The list of the scene's other CT volumes, by study date, to be ticked as follow-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from SAMLandmarkLib.scene import study_date
+
+_VOLUME = "vtkMRMLScalarVolumeNode"
+
+
+class FollowUpList(VTKObservationMixin):
+    """Shows the volumes in a list widget; `onTicked()` is called when the user changes a tick."""
+
+    def __init__(self, listWidget: Any, onTicked: Callable[[], None]) -> None:
+        super().__init__()
+        self._list = listWidget
+        self._template: Any = None
+        self._ticked: list[str] = []
+        self._onTicked = onTicked
+        self._list.itemChanged.connect(self._itemChanged)
+        for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
+            self.addObserver(slicer.mrmlScene, event, self._sceneChanged)
+        self.fill()
+
+    def show(self, template: Any, followUps: list[Any]) -> None:
+        """Leave the template out of the list and tick the follow-ups."""
+        ticked = [node.GetID() for node in followUps if node is not None]
+        if template is not self._template or ticked != self._ticked:
+            self._template, self._ticked = template, ticked
+            self.fill()
+
+    def tickedVolumes(self) -> list[Any]:
+        """The ticked volumes that are in the list, in its order."""
+        return [node for node in self._volumes() if node.GetID() in self._ticked]
+
+    def close(self) -> None:
+        """Stop to follow the scene."""
+        self.removeObservers()
+        self._list.itemChanged.disconnect(self._itemChanged)
+
+    def fill(self) -> None:
+        """Show what the scene holds now."""
+        self._list.blockSignals(True)
+        self._list.clear()
+        volumes = self._volumes()
+        for volume in volumes:
+            self._list.addItem(self._itemOf(volume))
+        if not volumes:
+            self._list.addItem(_emptyItem())
+        self._list.blockSignals(False)
+
+    def _itemOf(self, volume: Any) -> Any:
+        date = study_date(volume)
+        text = _("{date}   {name}") if date else "{name}"
+        item = qt.QListWidgetItem(text.format(date=date, name=volume.GetName()))
+        item.setData(qt.Qt.UserRole, volume.GetID())
+        item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
+        item.setCheckState(qt.Qt.Checked if volume.GetID() in self._ticked else qt.Qt.Unchecked)
+        item.setToolTip(volume.GetName())
+        return item
+
+    def _volumes(self) -> list[Any]:
+        # label maps and vector volumes derive from scalar volumes, and are no CT
+        volumes = slicer.util.getNodesByClass(_VOLUME)
+        shown = [node for node in volumes if node.GetClassName() == _VOLUME and not node.GetHideFromEditors()]
+        others = [node for node in shown if node is not self._template]
+        return sorted(others, key=lambda node: (study_date(node) or "9999", node.GetName()))
+
+    def _itemChanged(self, item: Any) -> None:
+        node_id, checked = item.data(qt.Qt.UserRole), item.checkState() == qt.Qt.Checked
+        others = [ticked for ticked in self._ticked if ticked != node_id]
+        self._ticked = [*others, node_id] if checked else others
+        self._onTicked()
+
+    def _sceneChanged(self, *_unused: Any) -> None:
+        # a node is named after it was added, and the removed one is still there during the event
+        qt.QTimer.singleShot(0, self.fill)
+
+
+def _emptyItem() -> Any:
+    item = qt.QListWidgetItem(_("No other CT volume is loaded."))
+    item.setFlags(qt.Qt.NoItemFlags)
+    return item

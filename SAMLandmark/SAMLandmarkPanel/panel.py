@@ -1,0 +1,179 @@
+"""The panel: joins its steps, the parameters of the scene and the session that does the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from SAMLandmarkLib.session import Change, TransferSession
+from SAMLandmarkLib.worker import WorkerClient
+
+from .advanced_step import AdvancedStep
+from .engine_settings import EngineSettings
+from .export_step import ExportStep
+from .installation import ensureInstalled, missingRequirements
+from .parameters import SAMLandmarkParameterNode
+from .review_step import ReviewStep
+from .shortcuts import Shortcuts
+from .side_by_side import SideBySide
+from .template_step import TemplateStep
+from .transfer_step import TransferStep
+from .widget_help import WidgetHelp, showText
+
+_POLL_MILLISECONDS = 50
+
+
+class Panel(VTKObservationMixin):
+    """Everything in the module's panel; the module widget tells it about the scene and about being open."""
+
+    def __init__(self, ui: Any, session: TransferSession, worker: WorkerClient) -> None:
+        super().__init__()
+        self._ui, self._session, self._worker = ui, session, worker
+        self._parameters: SAMLandmarkParameterNode | None = None
+        self._guiTag: int | None = None
+        self._installed = not missingRequirements()
+        self._hints = WidgetHelp()
+        self._buildSteps()
+        self._shortcuts = Shortcuts(slicer.util.mainWindow(), self._keys())
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_POLL_MILLISECONDS)
+        self._timer.timeout.connect(session.poll)
+        session.add_listener(self._sessionChanged)
+        self._updateAll()
+        self._timer.start()
+
+    def _buildSteps(self) -> None:
+        ui, hints, session = self._ui, self._hints, self._session
+        self._templateStep = TemplateStep(ui, hints)
+        self._transferStep = TransferStep(ui, hints, session, self._ensureReady)
+        self._reviewStep = ReviewStep(ui, hints, session)
+        self._exportStep = ExportStep(ui, hints, session)
+        self._advancedStep = AdvancedStep(ui, hints, self._worker, self._settingsChanged)
+        self._sideBySide = SideBySide(ui, hints, session)
+
+    def _keys(self) -> dict[str, Any]:
+        review = self._reviewStep
+        return {
+            "N": review.nextDoubtful,
+            "A": review.accept,
+            "R": review.reject,
+            "C": review.nextCandidate,
+            "M": review.setMissing,
+            "Ctrl+Z": review.undo,
+            "Ctrl+Y": review.redo,
+        }
+
+    def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
+        """Show and follow other parameters, or none while a scene is closing."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._guiTag)
+            self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self._parametersChanged)
+        self._parameters = parameters
+        if parameters is not None:
+            self._guiTag = parameters.connectGui(self._ui)
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._parametersChanged)
+        self._templateStep.setParameterNode(parameters)
+        self._parametersChanged()
+
+    def takeUpScene(self) -> None:
+        """Go on with the review that a loaded scene brought along."""
+        if self._parameters is None or not self._session.restore():
+            return
+        # a scene that was just opened must not start to compute by itself
+        self._parameters.live = False
+        self._parameters.templateVolume = self._session.template_volume
+        self._parameters.templatePoints = self._session.template_markups
+        self._parameters.followUps = [scan.volume_node for scan in self._session.follow_ups]
+
+    def enter(self) -> None:
+        """The module was opened."""
+        self._installed = not missingRequirements()
+        self._shortcuts.setEnabled(True)
+        self._sideBySide.setActive(True)
+        self._parametersChanged()
+
+    def exit(self) -> None:
+        """The module was left; what runs goes on."""
+        self._templateStep.stopPlacing()
+        self._shortcuts.setEnabled(False)
+        self._sideBySide.setActive(False)
+
+    def close(self) -> None:
+        """Let go of everything; the panel can't be used afterwards."""
+        self._timer.stop()
+        self._session.remove_listener(self._sessionChanged)
+        self.setParameterNode(None)
+        self.removeObservers()
+        self._templateStep.close()
+        self._shortcuts.close()
+
+    def _ensureReady(self) -> bool:
+        self._installed = ensureInstalled(slicer.util.mainWindow())
+        self._parametersChanged()
+        return self._installed
+
+    def _settingsChanged(self, settings: EngineSettings) -> None:
+        self._worker.configure(settings.workerSettings())
+
+    def _parametersChanged(self, *_unused: Any) -> None:
+        parameters = self._parameters
+        # without the engine's packages nothing may start to compute when a volume is chosen
+        if parameters is not None and self._installed:
+            self._giveScans(parameters)
+            if self._session.live != parameters.live:
+                self._session.live = parameters.live
+            if self._session.use_corrections != parameters.useCorrections:
+                self._session.use_corrections = parameters.useCorrections
+        self._templateStep.update()
+        self._sideBySide.update(parameters)
+        self._updateTransfer()
+
+    def _giveScans(self, parameters: SAMLandmarkParameterNode) -> None:
+        session = self._session
+        template = (parameters.templateVolume, parameters.templatePoints)
+        if template != (session.template_volume, session.template_markups):
+            session.set_template(*template)
+        followUps = [node for node in parameters.followUps if node not in (None, parameters.templateVolume)]
+        if {node.GetID() for node in followUps} != {scan.volume_node.GetID() for scan in session.follow_ups}:
+            session.set_follow_ups(followUps)
+
+    def _sessionChanged(self, change: Change) -> None:
+        if change is Change.SCANS:
+            self._updateAll()
+        elif change is Change.REVIEW:
+            self._reviewStep.updateTable()
+            self._exportStep.update()
+            self._updateTransfer()
+        elif change is Change.SELECTION:
+            self._reviewStep.updateCurrent()
+        elif change is Change.STATUS:
+            self._updateTransfer()
+        elif change is Change.MESSAGE:
+            self._showMessage()
+
+    def _updateAll(self) -> None:
+        self._showMessage()
+        self._reviewStep.updateTable()
+        self._exportStep.update()
+        self._sideBySide.update(self._parameters)
+        self._updateTransfer()
+
+    def _updateTransfer(self) -> None:
+        self._transferStep.update(self._obstacle(), self._installed)
+        self._reviewStep.updateUndo()
+
+    def _obstacle(self) -> str:
+        if self._installed:
+            return self._session.obstacle
+        parameters = self._parameters
+        if parameters is None or parameters.templateVolume is None or not parameters.followUps:
+            return _("Choose a template and at least one follow-up.")
+        return ""
+
+    def _showMessage(self) -> None:
+        showText(self._ui.messageLabel, self._session.message)

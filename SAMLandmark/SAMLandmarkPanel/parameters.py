@@ -1,0 +1,51 @@
+"""The module's parameters: what the user chose, kept in the scene and bound to the widgets of the .ui."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from slicer import vtkMRMLMarkupsFiducialNode, vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+
+class Orientation(Enum):
+    """Which slices the side-by-side views show of each scan."""
+
+    AXIAL = "Axial"
+    CORONAL = "Coronal"
+    SAGITTAL = "Sagittal"
+    ALL = "All"
+
+    def label(self) -> str:
+        """The text of the selector."""
+        texts = {
+            Orientation.AXIAL: _("Axial"),
+            Orientation.CORONAL: _("Coronal"),
+            Orientation.SAGITTAL: _("Sagittal"),
+            Orientation.ALL: _("All three"),
+        }
+        return texts[self]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Slicer's names of the orientations to show."""
+        return ("Axial", "Coronal", "Sagittal") if self is Orientation.ALL else (self.value,)
+
+
+@parameterNodeWrapper
+class SAMLandmarkParameterNode:
+    """Template, points and follow-ups, and how they are shown and saved.
+
+    `live`: points follow as soon as they are placed. `useCorrections`: corrected points help on the other scans.
+    """
+
+    templateVolume: vtkMRMLScalarVolumeNode
+    templatePoints: vtkMRMLMarkupsFiducialNode
+    followUps: list[vtkMRMLScalarVolumeNode]
+    live: bool = False
+    useCorrections: bool = False
+    sideBySide: bool = True
+    orientation: Orientation = Orientation.AXIAL
+    exportFolder: Path = Path.home() / "SAMLandmark"

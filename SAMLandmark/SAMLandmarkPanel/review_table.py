@@ -1,0 +1,104 @@
+"""The table of all results: a row for each landmark, a column for each follow-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from SAMLandmarkLib.session import TransferSession
+
+from .review_text import TEXT_COLOR, cellColor, cellText, detailText
+
+_LABEL_WIDTH, _CELL_WIDTH, _ROW_HEIGHT = 118, 136, 36
+_LONGEST_LABEL = 200
+
+
+class ReviewTable:
+    """Fills a table widget from the session; `onChosen(scanKey, label)` is called for a clicked cell."""
+
+    def __init__(self, table: Any, session: TransferSession, onChosen: Callable[[str, str], None]) -> None:
+        self._table, self._session, self._onChosen = table, session, onChosen
+        self._keys: tuple[str, ...] = ()
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        table.setWordWrap(True)
+        table.setHorizontalScrollMode(qt.QAbstractItemView.ScrollPerPixel)
+        table.currentCellChanged.connect(self._cellChanged)
+        table.cellClicked.connect(self._cellChanged)
+
+    def fill(self) -> None:
+        """Show the session's results; cells that did not change keep their selection."""
+        table, labels = self._table, self._session.labels
+        scans = self._session.follow_ups
+        table.blockSignals(True)
+        if self._keys != tuple(scan.key for scan in scans) or table.rowCount != len(labels):
+            self._keys = tuple(scan.key for scan in scans)
+            table.clear()
+            table.setRowCount(len(labels))
+            table.setColumnCount(len(scans))
+        table.setHorizontalHeaderLabels([_columnTitle(scan) for scan in scans])
+        table.setVerticalHeaderLabels(list(labels))
+        for column, scan in enumerate(scans):
+            self._explainColumn(column, scan)
+            for row, label in enumerate(labels):
+                self._fillCell(row, column, scan, label)
+        self._fitColumns()
+        table.blockSignals(False)
+        self.showCurrent()
+
+    def showCurrent(self) -> None:
+        """Mark the session's current landmark in the table."""
+        current = self._session.current
+        if current is None or current[0] not in self._keys or current[1] not in self._session.labels:
+            return
+        row, column = self._session.labels.index(current[1]), self._keys.index(current[0])
+        if (self._table.currentRow(), self._table.currentColumn()) != (row, column):
+            self._table.blockSignals(True)
+            self._table.setCurrentCell(row, column)
+            self._table.blockSignals(False)
+        self._table.scrollToItem(self._table.item(row, column))
+
+    def _fillCell(self, row: int, column: int, scan: Any, label: str) -> None:
+        item = self._session.item(scan.key, label)
+        cell = self._table.item(row, column) or qt.QTableWidgetItem()
+        outdated = item is not None and self._session.is_outdated(scan.key, label)
+        cell.setText("" if item is None else cellText(item, outdated))
+        cell.setToolTip("" if item is None else detailText(item, scan.title, outdated))
+        if item is None:
+            cell.setData(qt.Qt.BackgroundRole, None)
+        else:
+            cell.setBackground(qt.QBrush(qt.QColor(cellColor(item, outdated))))
+        cell.setForeground(qt.QBrush(qt.QColor(TEXT_COLOR)))
+        cell.setTextAlignment(qt.Qt.AlignCenter)
+        if self._table.item(row, column) is None:
+            self._table.setItem(row, column, cell)
+
+    def _explainColumn(self, column: int, scan: Any) -> None:
+        explained = _(
+            "{name}\nPercentage: how sure it is that the point is within 10 mm.\n"
+            "Cycle: by how much the point misses itself when it is taken there and back, in mm.\n"
+            "Moved: distance between the point here and on the template, in the scans' own coordinates."
+        )
+        header = self._table.horizontalHeaderItem(column)
+        header.setToolTip(scan.message or explained.format(name=scan.name))
+
+    def _fitColumns(self) -> None:
+        columns = self._table.columnCount
+        room = self._table.viewport().width if columns else 0
+        for column in range(columns):
+            self._table.setColumnWidth(column, max(_CELL_WIDTH, room // columns))
+
+    def _cellChanged(self, row: int, column: int, *_unused: Any) -> None:
+        if row < 0 or not 0 <= column < len(self._keys):
+            return
+        key, label = self._keys[column], self._session.labels[row]
+        if (key, label) != self._session.current:
+            self._onChosen(key, label)
+
+
+def _columnTitle(scan: Any) -> str:
+    return _("{scan} (failed)").format(scan=scan.title) if scan.message else scan.title

@@ -1,0 +1,103 @@
+"""A landmark of a follow-up in words and colors; nothing is told by color alone."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from SAMLandmarkLib.review import Decision, ReviewItem
+
+TEXT_COLOR = "#101010"
+_OPEN_COLORS = {"FOUND": "#dcf0de", "DOUBTFUL": "#ffdf94", "MISSING": "#dedede"}
+_DECIDED_COLORS = {
+    Decision.ACCEPTED: "#93d3a2",
+    Decision.CORRECTED: "#a9cdf3",
+    Decision.REJECTED: "#f2b5b1",
+    Decision.SET_MISSING: "#c4c4c4",
+}
+OUTDATED_COLOR = "#e6d5f5"
+
+
+def cellColor(item: ReviewItem, outdated: bool = False) -> str:
+    """The background of a cell, as #rrggbb."""
+    if outdated:
+        return OUTDATED_COLOR
+    return _DECIDED_COLORS.get(item.decision) or _OPEN_COLORS[item.status]
+
+
+def cellText(item: ReviewItem, outdated: bool = False) -> str:
+    """Two short lines: status and confidence; cycle distance and displacement, or the reason."""
+    if outdated:
+        return f"{_('Outdated')}\n{_('transfer again')}"
+    return f"{_statusText(item)}\n{_evidenceText(item)}"
+
+
+def _statusText(item: ReviewItem) -> str:
+    words = statusWord(item)
+    if item.position_lps is None or item.decision is Decision.CORRECTED:
+        return words
+    return _("{status}  {confidence} %").format(status=words, confidence=round(100 * item.confidence))
+
+
+def statusWord(item: ReviewItem) -> str:
+    """What an item is, in a word or two."""
+    decided = {
+        Decision.ACCEPTED: _("✓ Accepted"),
+        Decision.CORRECTED: _("✎ Corrected"),
+        Decision.REJECTED: _("✗ Rejected"),
+        Decision.SET_MISSING: _("✓ Not on scan"),
+    }
+    found = {"FOUND": _("Found"), "DOUBTFUL": _("Doubtful"), "MISSING": _("Not found")}
+    return decided.get(item.decision) or found[item.status]
+
+
+def _evidenceText(item: ReviewItem) -> str:
+    if item.position_lps is None:
+        return item.reason if item.decision is Decision.OPEN else ""
+    moved = "" if item.displacement_mm is None else _("moved {mm} mm").format(mm=round(item.displacement_mm))
+    if item.cycle_mm is None or item.decision is Decision.CORRECTED:
+        return moved
+    cycle = _("cycle {mm}").format(mm=f"{item.cycle_mm:.1f}")
+    return f"{cycle} · {moved}" if moved else cycle
+
+
+def detailText(item: ReviewItem, scan: str, outdated: bool = False) -> str:
+    """Everything about one landmark of one follow-up, in sentences."""
+    title = _("{label} on {scan}: {status}.").format(label=item.label, scan=scan, status=statusWord(item))
+    parts = [title, *_engineSentences(item)]
+    if outdated:
+        parts.append(_("The point was moved on the template since; transfer again."))
+    return " ".join(parts)
+
+
+def _engineSentences(item: ReviewItem) -> list[str]:
+    parts = []
+    if item.position_lps is not None and item.decision is not Decision.CORRECTED:
+        sure = _("{percent} % sure to be within 10 mm.")
+        parts.append(sure.format(percent=round(100 * item.confidence)))
+    if item.reason:
+        parts.append(_("Reason: {reason}.").format(reason=item.reason))
+    if item.cycle_mm is not None and item.position_lps is not None:
+        cycle = _("There and back it misses itself by {mm} mm.")
+        parts.append(cycle.format(mm=f"{item.cycle_mm:.1f}"))
+    if item.displacement_mm is not None:
+        parts.append(_("Displacement {mm} mm.").format(mm=f"{item.displacement_mm:.1f}"))
+    if item.candidate_index is not None and len(item.candidates) > 1:
+        place = _("Candidate {number} of {count}.")
+        parts.append(place.format(number=item.candidate_index + 1, count=len(item.candidates)))
+    return parts
+
+
+def summaryText(counts: dict[str, int]) -> str:
+    """How far the review is, in one line; `counts` as ReviewState.counts() gives them."""
+    if not counts.get("total"):
+        return ""
+    text = _(
+        "{total} results: {doubtful} doubtful, {missing} not found, {decided} decided by you, {open} open."
+    )
+    return text.format(
+        total=counts["total"],
+        doubtful=counts["doubtful"],
+        missing=counts["missing"],
+        decided=counts["total"] - counts["open"],
+        open=counts["open"],
+    )

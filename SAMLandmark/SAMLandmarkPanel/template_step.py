@@ -1,0 +1,81 @@
+"""Step 1: the template with its points, and the follow-ups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from .follow_up_list import FollowUpList
+from .parameters import SAMLandmarkParameterNode
+from .widget_help import WidgetHelp
+
+
+class TemplateStep:
+    """Shows the chosen template, points and follow-ups, and starts and ends the placing of points."""
+
+    def __init__(self, ui: Any, hints: WidgetHelp) -> None:
+        self._ui, self._hints = ui, hints
+        self._parameters: SAMLandmarkParameterNode | None = None
+        self._placer = ui.pointsList.markupsPlaceWidget()
+        # the button with words does what the icons of this widget do
+        self._placer.setVisible(False)
+        self._placer.setPlaceModePersistency(True)
+        self._followUps = FollowUpList(ui.followUpList, self._ticked)
+        ui.placeButton.toggled.connect(self._placeToggled)
+        ui.pointsSelector.nodeAddedByUser.connect(_nameNewPoints)
+        self._placer.activeMarkupsPlaceModeChanged.connect(self._placeModeChanged)
+
+    def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
+        """Show other parameters, or none while a scene is closing."""
+        self._parameters = parameters
+        if parameters is None:
+            self.stopPlacing()
+        self.update()
+
+    def update(self) -> None:
+        """Show what the parameters say now."""
+        parameters = self._parameters
+        template = parameters.templateVolume if parameters else None
+        points = parameters.templatePoints if parameters else None
+        self._ui.pointsList.setCurrentNode(points)
+        self._placer.setCurrentNode(points)
+        self._followUps.show(template, parameters.followUps if parameters else [])
+        self._hints.enable(self._ui.placeButton, "" if template else _("Choose the template first."))
+        self._hints.enable(self._ui.pointsList, "" if points else _("There are no points yet: place some."))
+
+    def stopPlacing(self) -> None:
+        """End the placing of points."""
+        self._placer.setPlaceModeEnabled(False)
+
+    def close(self) -> None:
+        """Stop to follow the scene."""
+        self.stopPlacing()
+        self._followUps.close()
+
+    def _ticked(self) -> None:
+        if self._parameters is not None:
+            self._parameters.followUps = self._followUps.tickedVolumes()
+
+    def _placeToggled(self, checked: bool) -> None:
+        if checked and self._parameters is not None and self._parameters.templatePoints is None:
+            self._parameters.templatePoints = _newPoints()
+            self.update()
+        self._placer.setPlaceModeEnabled(checked)
+
+    def _placeModeChanged(self, active: bool) -> None:
+        self._ui.placeButton.setChecked(active)
+        self._ui.placeButton.setText(_("Stop placing") if active else _("Place points"))
+
+
+def _newPoints() -> Any:
+    name = slicer.mrmlScene.GenerateUniqueName(_("Landmarks"))
+    points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    _nameNewPoints(points)
+    return points
+
+
+def _nameNewPoints(points: Any) -> None:
+    points.CreateDefaultDisplayNodes()
+    points.SetControlPointLabelFormat(_("Point {number}").format(number="%d"))
