@@ -98,7 +98,8 @@ class ChildProcess:
 
     def _report_unwritten(self, request: dict[str, Any], error: OSError) -> None:
         message = (
-            f"A scan can't be handed to the worker ({error.strerror or error}); free some space on the disk."
+            f"A scan can't be written to {self._log_path.parent} ({error.strerror or error}); check that its disk "
+            "is not full."
         )
         self._inbox.put((self, {"id": request["id"], "event": "failed", "kind": DISK, "message": message}))
 

@@ -70,12 +70,16 @@ class Schedule(Generic[Embedded]):
         with self._changed:
             return self._embedded.get(scan.file)
 
-    def add_embedded(self, scan: Scan, embedded: Embedded) -> list[Job]:
-        """Note that a scan is embedded; returns the jobs that asked for no more than that."""
+    def add_embedded(self, scan: Scan, embedded: Embedded) -> None:
+        """Note that a scan is embedded, for the jobs that wait for it."""
         with self._changed:
             if scan.file not in self._forgotten:
                 self._embedded[scan.file] = embedded
             self._changed.notify_all()
+
+    def take_embedding_jobs(self, scan: Scan) -> list[Job]:
+        """The jobs that asked for no more than the embedding of a scan, which wait no more."""
+        with self._changed:
             return self._take(lambda job: job.do == "embed" and scan in job.scans)
 
     def jobs_with(self, scan: Scan) -> list[Job]:

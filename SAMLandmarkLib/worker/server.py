@@ -110,19 +110,22 @@ class Server:
             for job in self._schedule.jobs_with(scan):
                 self._progress(job, scan.key, step, fraction)
 
-        embedded = self._schedule.embedded(scan)
         try:
-            fresh = embedded is None
-            embedded = embedded or work.shop.embed(scan, progress)
+            embedded = self._schedule.embedded(scan) or self._newly_embedded(work, scan, progress)
         except Exception as error:
             traceback.print_exc()
             for job in self._schedule.take_jobs_with(scan.file):
                 self._fail(job, *failures.describe_exception(error))
             return
-        for job in self._schedule.add_embedded(scan, embedded):
+        for job in self._schedule.take_embedding_jobs(scan):
             self._send({"id": job.id, "event": "done", "result": work.embed_result(embedded)})
-        if fresh and not embedded.from_cache:
-            work.shop.keep(embedded)
+
+    def _newly_embedded(self, work: Any, scan: Scan, progress: Any) -> Any:
+        embedded = work.shop.embed(scan, progress)
+        # landmarks need not wait for the disk, but who is told that a scan is done does not lose it by cancelling
+        self._schedule.add_embedded(scan, embedded)
+        work.shop.keep(embedded)
+        return embedded
 
     def _do_next_job(self, work: Any) -> None:
         job, embedded = self._schedule.next_job()

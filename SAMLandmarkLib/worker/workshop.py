@@ -87,7 +87,9 @@ class Workshop:
         return EmbeddedScan(embedding, key, time.perf_counter() - started, from_cache)
 
     def keep(self, scan: EmbeddedScan) -> None:
-        """Put an embedding into the cache; where that fails, a note says so and nothing is lost but time."""
+        """Put a new embedding into the cache; where that fails, a note says so and nothing is lost but time."""
+        if scan.from_cache:
+            return
         try:
             self.cache.put(scan.cache_key, scan.embedding)
         except OutputError as error:
@@ -124,9 +126,8 @@ class Workshop:
         import torch
 
         model = self.engine.model
-        device = (
-            torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else platform.processor()
-        )
+        on_gpu = model.device.type == "cuda"
+        name = torch.cuda.get_device_name(model.device) if on_gpu else f"the {model.device.type.upper()}"
         return {
             "model": {"sha256": model.checksum, **vars(model.metadata)},
             "device": str(model.device),

@@ -1,0 +1,252 @@
+"""Workers that are cancelled, killed, starved or never start: one sentence, and the next request works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from SAMLandmarkLib.bundled import bundled_folder
+from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
+
+from .conftest import PATIENCE_SECONDS, Told, poll_until, scan_data
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and shells of POSIX")
+
+PROGRAM = """
+import sys
+import numpy as np
+from SAMLandmarkLib.worker import ScanData, WorkerClient
+
+client = WorkerClient(folder=sys.argv[1])
+array = np.random.default_rng(1).integers(-900, 900, (200, 200, 200)).astype(np.int16)
+scan = ScanData("scan", "scan", array, np.diag([2.0, 2.0, 2.0, 1.0]))
+client.embed(scan, on_progress=lambda *progress: print(client.process_id, flush=True))
+client.wait()
+"""
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    # a dead process that nobody has waited for yet counts as dead
+    return "\nState:\tZ" not in Path(f"/proc/{process_id}/status").read_text()
+
+
+def wait_for_end(process_id: int) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while is_alive(process_id):
+        assert time.monotonic() < end, f"process {process_id} lives on"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def in_the_middle(make_client, template, told) -> Callable[..., object]:
+    """A function that makes a client whose worker is in the middle of embedding "template"."""
+
+    def make(**options: object):
+        client = make_client(**options)
+        client.embed(scan_data("template", template), **told.callbacks)
+        poll_until(client, lambda: any(step == "fine embedding" for _, step, _ in told.progress))
+        return client
+
+    return make
+
+
+def assert_next_request_works(client) -> None:
+    told = Told()
+    client.prepare("template", "template", **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.result is None
+
+
+@posix_only
+def test_cancel_ends_the_whole_process_tree_and_the_next_worker_has_the_scans(in_the_middle, told, tmp_path):
+    shell = f'sleep 1000 & echo $! > "{tmp_path}/pid"; exec "$0" "$@"'
+    client = in_the_middle(python=["bash", "-c", shell, sys.executable])
+    worker, helper = client.process_id, int((tmp_path / "pid").read_text())
+    assert is_alive(worker)
+    assert is_alive(helper)
+    client.cancel()
+    assert not told.failed, "callbacks come from poll only"
+    client.poll()
+    assert told.failure.kind == "cancelled"
+    assert not client.busy
+    wait_for_end(worker)
+    wait_for_end(helper)
+    assert_next_request_works(client)
+    assert client.process_id != worker
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [(signal.SIGKILL, "memory", "memory ran out"), (signal.SIGSEGV, "crash", "SIGSEGV")],
+)
+def test_killed_worker_is_reported_once_and_replaced(in_the_middle, told, number, kind, words):
+    client = in_the_middle()
+    os.kill(client.process_id, number)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind == kind
+    assert words in told.failure.message
+    assert_next_request_works(client)
+
+
+@posix_only
+def test_everything_that_waits_fails_with_the_worker(in_the_middle, told, followup):
+    client = in_the_middle()
+    others = [Told() for _ in range(3)]
+    client.embed(scan_data("followup", followup), **others[0].callbacks)
+    client.prepare("template", "followup", **others[1].callbacks)
+    client.describe(others[2].done.append, others[2].failed.append)
+    os.kill(client.process_id, signal.SIGKILL)
+    assert client.wait(PATIENCE_SECONDS)
+    # only what the worker does beside embedding can be done by then
+    assert [each.failure.kind for each in (told, *others[:2])] == ["memory"] * 3
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_python_that_ends_at_once_is_reported(make_client, template, told, tmp_path, code):
+    script = tmp_path / "broken.py"
+    script.write_text(f"import sys; print('no module', file=sys.stderr); sys.exit({code})")
+    client = make_client(python=[sys.executable, str(script)])
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind == "start"
+    assert f"exit code {code}" in told.failure.message
+    assert "no module" in told.failure.details
+
+
+def test_python_that_is_not_there_is_named(make_client, template, told, tmp_path):
+    client = make_client(python=[str(tmp_path / "missing" / "python")])
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert not told.failed
+    client.poll()
+    assert told.failure.kind == "start"
+    assert "missing" in told.failure.message
+
+
+def test_missing_torch_is_named(make_client, template, told, tmp_path):
+    (tmp_path / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+    )
+    client = make_client(environment={**os.environ, "PYTHONPATH": str(tmp_path)})
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind == "installation"
+    assert told.failure.message.startswith("PyTorch is not installed in ")
+
+
+def test_missing_numpy_is_named(make_client, template, told, tmp_path):
+    (tmp_path / "numpy.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')\n"
+    )
+    client = make_client(environment={**os.environ, "PYTHONPATH": str(tmp_path)})
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind == "installation"
+    assert "NumPy" in told.failure.message
+
+
+@posix_only
+def test_a_worker_starved_of_memory_fails_in_a_sentence(make_client, template, told):
+    limited = ["bash", "-c", 'ulimit -v 400000; exec "$0" "$@"', sys.executable]
+    client = make_client(python=limited)
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind in ("memory", "installation", "start", "crash")
+
+
+def test_settings_that_cannot_be_met_are_told_and_can_be_corrected(make_client, template, told, tmp_path):
+    client = make_client(WorkerSettings(model=tmp_path / "none.pt"))
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind == "model"
+    assert "none.pt" in told.failure.message
+    client.configure(WorkerSettings(device="cuda:99"))
+    again = Told()
+    client.prepare("template", "template", **again.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert again.failure.kind == "usage"
+    client.configure(WorkerSettings())
+    assert_next_request_works(client)
+
+
+@posix_only
+def test_scan_that_cannot_be_written_is_reported(make_client, template, told):
+    client = make_client()
+    client.start()
+    shutil.rmtree(client.folder)
+    client.embed(scan_data("template", template), **told.callbacks)
+    assert client.wait(PATIENCE_SECONDS)
+    assert told.failure.kind == "disk"
+    assert str(client.folder) in told.failure.message
+
+
+def test_close_ends_the_worker_deletes_the_scans_and_calls_nobody(in_the_middle, told):
+    client = in_the_middle()
+    worker = client.process_id
+    client.close()
+    client.close()
+    client.poll()
+    assert not told.done
+    assert not told.failed
+    assert not client.folder.exists()
+    with pytest.raises(UsageError, match="closed"):
+        client.describe()
+    if os.name == "posix":
+        wait_for_end(worker)
+
+
+def test_forgotten_scan_leaves_no_file_and_fails_what_waits_for_it(in_the_middle, told, followup):
+    client = in_the_middle()
+    waiting = Told()
+    client.embed(scan_data("followup", followup))
+    client.prepare("template", "followup", **waiting.callbacks)
+    client.forget("followup")
+    assert client.wait(PATIENCE_SECONDS)
+    assert waiting.failure.kind == "forgotten"
+    assert told.result.key == "template"
+    assert len(list(client.folder.glob("scan-*"))) == 1
+
+
+@posix_only
+def test_worker_whose_program_was_killed_ends_and_deletes_the_scans(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    private = tmp_path / "private"
+    private.mkdir()
+    with subprocess.Popen([sys.executable, str(program), str(private)], stdout=subprocess.PIPE, text=True) as process:
+        worker = int(process.stdout.readline())
+        process.stdout.readline()
+        assert list(private.iterdir())
+        process.kill()
+    wait_for_end(worker)
+    assert not list(private.iterdir())
+
+
+def test_folders_with_letters_of_any_script(tmp_path, template, told):
+    folder = tmp_path / "Übung – 検査 наблюдение"
+    folder.mkdir()
+    model = folder / "модель 模型.pt"
+    model.write_bytes((bundled_folder("Models") / "samlandmark.pt").read_bytes())
+    client = WorkerClient(WorkerSettings(model=model, cache_folder=folder / "кэш"), folder=folder)
+    try:
+        scan = scan_data("schlüssel / 键", template)
+        client.embed(scan, **told.callbacks)
+        client.prepare(scan.key, scan.key)
+        assert client.wait(PATIENCE_SECONDS)
+    finally:
+        client.close()
+    assert told.result.key == "schlüssel / 键"
+    assert len(list((folder / "кэш").iterdir())) == 1
