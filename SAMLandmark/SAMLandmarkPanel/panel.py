@@ -39,7 +39,7 @@ class Panel(VTKObservationMixin):
         self._installed = not missingRequirements()
         self._hints = WidgetHelp()
         self._buildSteps()
-        self._shortcuts = Shortcuts(slicer.util.mainWindow(), self._keys())
+        self._shortcuts = Shortcuts(slicer.util.mainWindow() or ui.reviewStep, self._keys())
         self._timer = qt.QTimer()
         self._timer.setInterval(_POLL_MILLISECONDS)
         self._timer.timeout.connect(session.poll)

@@ -12,8 +12,7 @@ from SAMLandmarkLib.session import TransferSession
 
 from .review_text import TEXT_COLOR, cellColor, cellText, detailText
 
-_LABEL_WIDTH, _CELL_WIDTH, _ROW_HEIGHT = 118, 136, 36
-_LONGEST_LABEL = 200
+_LABEL_WIDTH, _CELL_WIDTH, _ROW_HEIGHT = 150, 136, 36
 
 
 class ReviewTable:
@@ -25,6 +24,8 @@ class ReviewTable:
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        table.verticalHeader().setMaximumWidth(_LABEL_WIDTH)
+        table.verticalHeader().setTextElideMode(qt.Qt.ElideMiddle)
         table.setWordWrap(True)
         table.setHorizontalScrollMode(qt.QAbstractItemView.ScrollPerPixel)
         table.currentCellChanged.connect(self._cellChanged)
@@ -42,6 +43,8 @@ class ReviewTable:
             table.setColumnCount(len(scans))
         table.setHorizontalHeaderLabels([_columnTitle(scan) for scan in scans])
         table.setVerticalHeaderLabels(list(labels))
+        for row, label in enumerate(labels):
+            table.verticalHeaderItem(row).setToolTip(label)
         for column, scan in enumerate(scans):
             self._explainColumn(column, scan)
             for row, label in enumerate(labels):

@@ -24,7 +24,8 @@ class SideBySide:
 
     def setActive(self, active: bool) -> None:
         """Tell whether the module is open; when it is left, the layout from before comes back."""
-        self._active = active
+        # without a main window, as in some tests of Slicer, there are no views to arrange
+        self._active = active and slicer.app.layoutManager() is not None
         if not active:
             self._restoreLayout()
 

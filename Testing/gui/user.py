@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import qt
 import slicer
 from PySide6 import QtCore, QtTest
 from slicer_standin.bench import Bench
@@ -65,7 +64,7 @@ class User:
     def tick(self, *names: str) -> None:
         """Tick follow-ups in the list."""
         for name in names:
-            self.list_item(name).setCheckState(qt.Qt.Checked)
+            self.list_item(name).setCheckState(QtCore.Qt.Checked)
         self.bench.settle()
 
     def list_item(self, name: str) -> Any:

@@ -151,6 +151,13 @@ class Bench:
         self.settle(200)
         (widget or self.window).grab().save(str(path))
 
+    def save_panel_picture(self, path: Path) -> None:
+        """Write the module panel as PNG, without the empty space below its last widget."""
+        self.settle(200)
+        panel = self._panel.widget()
+        height = min(panel.height, panel.sizeHint().height() + 8)
+        panel.grab(QtCore.QRect(0, 0, panel.width, height)).save(str(path))
+
 
 def _install_modules() -> None:
     qt = pythonqt.build_qt()

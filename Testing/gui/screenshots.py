@@ -1,0 +1,161 @@
+"""Makes the pictures of the tutorial: the module on the test bench, the bundled sample pair, the real engine.
+
+python Testing/gui/screenshots.py Resources/Screenshots
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
+
+from slicer_standin.bench import Bench  # noqa: I001
+
+from samples import FOLDER, add_points, add_volume, read_points
+from user import User, positions
+
+SHOWN = "left_kidney_upper_pole"
+STEPS = ("templateStep", "transferStep", "reviewStep", "advancedStep")
+WIDTH, HEIGHT = 1500, 900
+
+
+class Photographer:
+    """Walks through the tutorial and takes a picture at each step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bench = Bench()
+        self.bench.load_module(ROOT / "SAMLandmark" / "SAMLandmark.py")
+        self.bench.show(WIDTH, HEIGHT)
+        self.bench.open_module("SAMLandmark")
+        self.user = User(self.bench)
+
+    def take_all(self) -> None:
+        """Take every picture, in the order of the tutorial."""
+        self.load_pair()
+        self.template_step()
+        self.transfer_step()
+        self.review_step()
+        self.heat_map()
+        self.correction()
+        self.export_step()
+        self.advanced_step()
+
+    def load_pair(self) -> None:
+        """Load the sample pair with the dates of the tutorial (the scans lie 33 days apart)."""
+        from SAMLandmarkLib.volume import Volume
+
+        self.template = add_volume(Volume.read(FOLDER / "template.nii.gz"), "Baseline CT", "20240110")
+        self.follow_up = add_volume(Volume.read(FOLDER / "followup.nii.gz"), "Follow-up CT", "20240212")
+        points = {label: point for label, point in read_points("template").items() if label != SHOWN}
+        self.points = add_points(points)
+
+    def template_step(self) -> None:
+        """Choose, tick, and place the last point by hand."""
+        user = self.user
+        user.choose(self.template, self.points)
+        user.tick("Follow-up CT")
+        place = tuple(read_points("template")[SHOWN])
+        view = user.view_of(self.template)
+        user.go_to(view, place)
+        user.click(user.ui.placeButton)
+        user.bench.click(view, place)
+        last = self.points.GetNumberOfControlPoints() - 2  # behind it hovers the next point to be placed
+        self.points.SetNthControlPointLabel(last, SHOWN)
+        self.only("templateStep", "transferStep")
+        user.ui.pointsList.tableWidget().scrollToBottom()
+        self.take("slicer-1-template")
+        user.click(user.ui.placeButton)
+
+    def transfer_step(self) -> None:
+        """Press the button, and look while it runs."""
+        self.only("templateStep", "transferStep")
+        self.user.click(self.user.ui.transferButton)
+        self.bench.wait_until(lambda: self.user.ui.progressBar.value >= 30, 240, "a third of it is done")
+        self.take_panel("slicer-2-transfer")
+        self.user.wait_for_end()
+
+    def review_step(self) -> None:
+        """Look at one result in both scans."""
+        self.only("reviewStep")
+        self.user.click_cell(self.row(SHOWN))
+        self.take("slicer-3-review")
+        self.user.press("N")
+        self.take("slicer-3-doubtful")
+
+    def heat_map(self) -> None:
+        """Show what looks like the current point."""
+        user = self.user
+        user.click_cell(self.row(SHOWN))
+        user.click(user.ui.heatMapCheckBox)
+        user.wait_for_end()
+        self.take("slicer-3-heat-map")
+        user.click(user.ui.heatMapCheckBox)
+
+    def correction(self) -> None:
+        """Decide about some points, and drag one."""
+        user = self.user
+        for row in range(4):
+            user.click_cell(row)
+            user.press("A")
+        label = user.session.labels[4]
+        user.click_cell(4)
+        start = positions(user.session.follow_ups[0].markups_node)[label]
+        user.bench.drag(user.view_of(self.follow_up), tuple(start), tuple(start + [6.0, 4.0, 0.0]))
+        user.wait_for_end()
+        self.take("slicer-3-decided")
+
+    def export_step(self) -> None:
+        """Write the files."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "results"
+            self.user.ui.exportFolderButton.directory = str(target)
+            self.user.click(self.user.ui.exportButton)
+            self.user.ui.exportFolderButton._button.setText("/home/radiologist/results")
+            self.take_panel("slicer-4-export")
+
+    def advanced_step(self) -> None:
+        """Test the installation."""
+        user = self.user
+        self.only("advancedStep")
+        user.click(user.ui.testButton)
+        self.bench.wait_until(lambda: user.ui.modelLabel.text and user.ui.testButton.enabled, 240, "tested")
+        self.take_panel("slicer-5-advanced")
+
+    def row(self, label: str) -> int:
+        """Row of a landmark in the table."""
+        return self.user.session.labels.index(label)
+
+    def only(self, *names: str) -> None:
+        """Open these steps and close the others."""
+        for name in STEPS:
+            getattr(self.user.ui, name).collapsed = name not in names
+        self.bench.settle()
+
+    def take(self, name: str) -> None:
+        """Picture of the whole window."""
+        self.bench.save_picture(self.folder / f"{name}.png")
+
+    def take_panel(self, name: str) -> None:
+        """Picture of the panel only."""
+        self.bench.save_panel_picture(self.folder / f"{name}.png")
+
+    def close(self) -> None:
+        """End the module and its engine."""
+        self.bench.close_module("SAMLandmark")
+
+
+if __name__ == "__main__":
+    photographer = Photographer(Path(sys.argv[1]))
+    try:
+        photographer.take_all()
+    finally:
+        photographer.close()
