@@ -1,4 +1,4 @@
-"""Axial crops around a point, and the grey-level window that shows them well."""
+"""Axial and coronal crops around a point, and the grey-level window that shows them well."""
 
 from __future__ import annotations
 
@@ -34,12 +34,20 @@ def axial_crop(volume: Volume, centre_lps: np.ndarray, width_mm: float, pixels: 
     Rows run from anterior to posterior and columns from the patient's right to left, as radiologists look at
     axial slices. Linear interpolation; NaN outside the volume.
     """
+    return _crop(volume, centre_lps, width_mm, pixels, (0.0, 1.0, 0.0))
+
+
+def coronal_crop(volume: Volume, centre_lps: np.ndarray, width_mm: float, pixels: int) -> np.ndarray:
+    """The same for a coronal cut: rows run from superior to inferior, columns from the patient's right to left."""
+    return _crop(volume, centre_lps, width_mm, pixels, (0.0, 0.0, -1.0))
+
+
+def _crop(
+    volume: Volume, centre_lps: np.ndarray, width_mm: float, pixels: int, down_lps: tuple[float, float, float]
+) -> np.ndarray:
     offsets = ((np.arange(pixels) + 0.5) / pixels - 0.5) * width_mm
-    points = np.empty((pixels, pixels, 3))
-    points[..., 0] = centre_lps[0] + offsets[None, :]
-    points[..., 1] = centre_lps[1] + offsets[:, None]
-    points[..., 2] = centre_lps[2]
-    return sample_linear(volume, points)
+    rows, columns = offsets[:, None, None] * down_lps, offsets[None, :, None] * (1.0, 0.0, 0.0)
+    return sample_linear(volume, centre_lps + rows + columns)
 
 
 def sample_linear(volume: Volume, points_lps: np.ndarray) -> np.ndarray:

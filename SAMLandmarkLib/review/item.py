@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from ..transferred import TransferredLandmark
+if TYPE_CHECKING:
+    from ..worker.messages import TransferAnswer
 
 Point = tuple[float, float, float]
 """LPS millimetres in the own frame of one scan."""
@@ -50,12 +52,12 @@ class ReviewItem:
     decision: Decision = Decision.OPEN
 
     @classmethod
-    def from_answer(cls, answer: TransferredLandmark, template_lps: Point) -> ReviewItem:
+    def from_answer(cls, answer: TransferAnswer, template_lps: Point) -> ReviewItem:
         """The undecided item for the engine's answer about the template's point `template_lps` (LPS mm)."""
         position = point_or_none(answer.position_lps)
         return cls(
             label=answer.label,
-            status=getattr(answer.status, "value", answer.status),
+            status=answer.status,
             confidence=float(answer.confidence),
             similarity=_finite_or_none(answer.similarity),
             cycle_mm=_finite_or_none(answer.cycle_mm),
@@ -63,11 +65,13 @@ class ReviewItem:
             template_lps=template_lps,
             transferred_lps=position,
             position_lps=position,
-            candidates=tuple(
-                (point_or_none(place.position_lps), float(place.similarity)) for place in answer.candidates
-            ),
+            candidates=answer.candidates,
             candidate_index=0 if position is not None and len(answer.candidates) else None,
         )
+
+    def with_label(self, label: str) -> ReviewItem:
+        """The same under another name."""
+        return replace(self, label=label)
 
     @property
     def displacement_mm(self) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .item import Decision, ReviewItem
 from .state import ReviewState
 
@@ -13,14 +15,22 @@ def review_queue(state: ReviewState) -> list[tuple[str, str]]:
     return [key for key in _ordered(state) if state.item(*key).decision is Decision.OPEN]
 
 
-def next_doubtful(state: ReviewState, after: tuple[str, str] | None = None) -> tuple[str, str] | None:
+def next_doubtful(
+    state: ReviewState, after: tuple[str, str] | None = None, scans: Collection[str] | None = None
+) -> tuple[str, str] | None:
     """The (scan, label) to look at after `after`, round and round; None where nothing doubtful is undecided.
+
+    Only the given scans count; all for None.
 
     `after` may itself be decided meanwhile: the queue goes on behind the place where it stood.
     """
     order = _ordered(state)
     start = order.index(after) + 1 if after in order else 0
-    waiting = (key for key in order[start:] + order[:start] if state.item(*key).needs_review)
+    waiting = (
+        key
+        for key in order[start:] + order[:start]
+        if state.item(*key).needs_review and (scans is None or key[0] in scans)
+    )
     return next(waiting, None)
 
 

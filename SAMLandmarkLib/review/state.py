@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from statistics import median
 from types import MappingProxyType
 
 from .item import Decision, Point, ReviewItem, point_or_none
 
+_FEWEST_FOR_A_SHIFT = 3
 _NO_SCANS: Mapping[str, Mapping[str, ReviewItem]] = MappingProxyType({})
 
 
@@ -60,6 +63,31 @@ class ReviewState:
         names = [decision.value.lower() for decision in Decision] + ["doubtful", "missing"]
         return {name: counts[name] for name in names} | {"total": len(items)}
 
+    def shift_lps(self, scan: str) -> Point | None:
+        """The shift common to the landmarks of a scan (their median, LPS mm); None for fewer than three of them.
+
+        Two scans of one patient seldom count from the same origin, so most of a displacement says nothing of anatomy.
+        """
+        pairs = [
+            (item.position_lps, item.template_lps)
+            for item in self.items(scan).values()
+            if item.displacement_mm is not None
+        ]
+        if len(pairs) < _FEWEST_FOR_A_SHIFT:
+            return None
+        axes = zip(
+            *([now - before for now, before in zip(*pair, strict=True)] for pair in pairs), strict=True
+        )
+        return tuple(median(axis) for axis in axes)
+
+    def relative_displacement_mm(self, scan: str, label: str) -> float | None:
+        """How far a landmark has moved beyond what all of its scan have in common, mm; None where that is unknown."""
+        item, shift = self.item(scan, label), self.shift_lps(scan)
+        if item is None or item.displacement_mm is None or shift is None:
+            return None
+        expected = [place + step for place, step in zip(item.template_lps, shift, strict=True)]
+        return math.dist(item.position_lps, expected)
+
     # ---- the template's landmarks and the scans
 
     def with_labels(self, labels: Sequence[str], who: str = "") -> ReviewState:
@@ -80,12 +108,12 @@ class ReviewState:
         """The state without a landmark."""
         return self.with_labels([kept for kept in self.labels if kept != label], who)
 
-    def renamed(self, old: str, new: str, who: str = "") -> ReviewState:
-        """The state with a landmark renamed everywhere; decisions are kept."""
-        labels = tuple(new if label == old else label for label in self.labels)
-        scans = {scan: _renamed_items(items, old, new) for scan, items in self.scans.items()}
-        entry = LogEntry(_now(), who, "", new, f"renamed from {old}")
-        return replace(self, labels=labels, scans=scans, log=(*self.log, entry))
+    def renamed(self, names: Mapping[str, str], who: str = "") -> ReviewState:
+        """The state with landmarks renamed everywhere, {old: new}; decisions are kept."""
+        labels = tuple(names.get(label, label) for label in self.labels)
+        scans = {scan: _renamed_items(items, names) for scan, items in self.scans.items()}
+        entries = [LogEntry(_now(), who, "", new, f"renamed from {old}") for old, new in names.items()]
+        return replace(self, labels=labels, scans=scans, log=(*self.log, *entries))
 
     def without_scan(self, scan: str) -> ReviewState:
         """The state without a follow-up; its log entries stay."""
@@ -171,8 +199,8 @@ class ReviewState:
         return state_from_json(text)
 
 
-def _renamed_items(items: Mapping[str, ReviewItem], old: str, new: str) -> dict[str, ReviewItem]:
-    renamed = ((replace(item, label=new) if label == old else item) for label, item in items.items())
+def _renamed_items(items: Mapping[str, ReviewItem], names: Mapping[str, str]) -> dict[str, ReviewItem]:
+    renamed = (replace(item, label=names.get(label, label)) for label, item in items.items())
     return {item.label: item for item in renamed}
 
 

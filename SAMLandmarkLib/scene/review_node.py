@@ -28,8 +28,13 @@ class ReviewNode:
     @classmethod
     def find(cls, scene: object) -> ReviewNode | None:
         """The review of a scene; the one added last where there are several, None where there is none."""
-        marked = [node for node in nodes_of_class(scene, _CLASS) if node.GetAttribute(_MARK)]
-        return cls(marked[-1]) if marked else None
+        reviews = cls.all(scene)
+        return reviews[-1] if reviews else None
+
+    @classmethod
+    def all(cls, scene: object) -> list[ReviewNode]:
+        """All reviews of a scene, in the order they were added."""
+        return [cls(node) for node in nodes_of_class(scene, _CLASS) if node.GetAttribute(_MARK)]
 
     @classmethod
     def create(cls, scene: object) -> ReviewNode:

@@ -10,16 +10,15 @@ import pytest
 
 from SAMLandmarkLib.errors import ReviewError
 from SAMLandmarkLib.review import Decision, ReviewItem, ReviewState, next_doubtful, review_queue
-from SAMLandmarkLib.transferred import Candidate, Status, TransferredLandmark
+from SAMLandmarkLib.worker import TransferAnswer
 
 MAY, JUNE = "scan-may", "scan-june"
 
 
 def an_answer(label: str, status: str = "FOUND", confidence: float = 0.9, position=(1.0, 2.0, 3.0)):
     """The engine's answer with two candidates; its position is refined and so beside the first of them."""
-    candidates = (Candidate(np.array([1.0, 2.0, 4.0]), 0.8), Candidate(np.array([9.0, 9.0, 9.0]), 0.6))
-    position = None if position is None else np.array(position)
-    return TransferredLandmark(label, position, Status(status), confidence, 0.8, np.nan, candidates, "why")
+    candidates = (((1.0, 2.0, 4.0), 0.8), ((9.0, 9.0, 9.0), 0.6))
+    return TransferAnswer(label, position, status, confidence, 0.8, np.nan, candidates, "why")
 
 
 def an_item(
@@ -108,6 +107,18 @@ def test_displacement_is_the_distance_from_the_template_point_and_follows_a_corr
     assert state.item(MAY, "nodule").displacement_mm is None
 
 
+def test_what_all_landmarks_of_a_scan_have_in_common_is_not_counted_as_movement():
+    items = [
+        ReviewItem(str(x), "FOUND", 0.9, template_lps=(x, 0.0, 0.0), position_lps=(x + 30.0, -8.0, z))
+        for x, z in ((0.0, 5.0), (10.0, 5.0), (20.0, 5.0), (30.0, 11.0))
+    ]
+    state = ReviewState().with_labels([item.label for item in items]).with_result(MAY, items)
+    assert state.shift_lps(MAY) == (30.0, -8.0, 5.0)
+    assert state.relative_displacement_mm(MAY, "0.0") == 0.0
+    assert state.relative_displacement_mm(MAY, "30.0") == 6.0
+    assert state.removed("0.0").removed("10.0").relative_displacement_mm(MAY, "30.0") is None
+
+
 def test_candidates_are_gone_through_round_and_round_beginning_with_the_refined_one(state):
     places = []
     for _ in range(3):
@@ -151,11 +162,23 @@ def test_skipped_landmarks_come_again_after_the_last_one(state):
 
 
 def test_renaming_keeps_decisions_and_the_order(state):
-    renamed = state.accept(MAY, "hilum").renamed("hilum", "left hilum")
+    renamed = state.accept(MAY, "hilum").renamed({"hilum": "left hilum"})
     assert renamed.labels == ("carina", "left hilum", "apex", "nodule")
     assert list(renamed.items(MAY)) == list(renamed.labels)
     assert renamed.item(MAY, "left hilum").decision is Decision.ACCEPTED
     assert renamed.item(MAY, "left hilum").label == "left hilum"
+
+
+def test_names_can_be_swapped(state):
+    swapped = state.accept(MAY, "hilum").renamed({"hilum": "apex", "apex": "hilum"})
+    assert swapped.labels == ("carina", "apex", "hilum", "nodule")
+    assert swapped.item(MAY, "apex").decision is Decision.ACCEPTED
+    assert swapped.item(MAY, "hilum").confidence == 0.3
+
+
+def test_only_the_scans_in_use_are_gone_through(state):
+    assert next_doubtful(state, scans=[JUNE]) == (JUNE, "apex")
+    assert next_doubtful(state, (JUNE, "nodule"), [JUNE]) == (JUNE, "apex")
 
 
 def test_removing_a_decided_landmark_keeps_its_place_in_the_log(state):

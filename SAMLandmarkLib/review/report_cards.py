@@ -1,0 +1,92 @@
+"""One landmark of the report: its crops in template and follow-up, and what is known of it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from ..volume import Volume
+from .item import Decision, Point, ReviewItem
+from .report_pictures import Crops, crops_around, window_around
+
+_DECISIONS = {
+    Decision.OPEN: "not reviewed",
+    Decision.ACCEPTED: "accepted",
+    Decision.CORRECTED: "corrected",
+    Decision.REJECTED: "rejected",
+    Decision.SET_MISSING: "set missing",
+}
+
+
+def card(
+    item: ReviewItem, template: Volume | None, follow_up: Volume | None, relative_mm: float | None
+) -> str:
+    """The HTML of a landmark; `relative_mm` is its displacement relative to the others of the scan."""
+    window = window_around(template, item.template_lps)
+    before = crops_around(template, item.template_lps, window)
+    place, otherwise = _shown_place(item)
+    after = crops_around(follow_up, place, window)
+    return (
+        f'<article class="card {escape(item.status)}">{_header(item)}<div class="crops">'
+        f"{_figures(before, 'template', window.name, 'outside the template')}"
+        f"{_figures(after, 'follow-up', window.name, otherwise)}</div>{_facts(item, relative_mm)}</article>"
+    )
+
+
+def _header(item: ReviewItem) -> str:
+    kind = "OPEN" if item.decision is Decision.OPEN else "decision"
+    reason = f'<span class="faint">{escape(item.reason)}</span>' if item.reason else ""
+    return (
+        f'<header><h3>{escape(item.label)}</h3><span class="badge {escape(item.status)}">'
+        f'{escape(item.status.lower())}</span><span class="badge {kind}">{_DECISIONS[item.decision]}</span>'
+        f"{reason}</header>"
+    )
+
+
+def _shown_place(item: ReviewItem) -> tuple[Point | None, str]:
+    """Where the follow-up's crops are, and what stands there instead where the landmark has no place."""
+    if item.decision is Decision.REJECTED:
+        return None, "rejected"
+    if item.decision is Decision.SET_MISSING:
+        return None, "not in this scan, says the reader"
+    return item.position_lps, item.reason or "not found"
+
+
+def _figures(crops: Crops | None, scan: str, window: str, otherwise: str) -> str:
+    planes = ("axial", "coronal")
+    return "".join(
+        f'<figure><div class="crop">{_picture(crops, plane, otherwise)}</div>'
+        f"<figcaption>{scan}, {plane}{f' · {window}' if crops else ''}</figcaption></figure>"
+        for plane in planes
+    )
+
+
+def _picture(crops: Crops | None, plane: str, otherwise: str) -> str:
+    if crops is None:
+        return escape(otherwise)
+    return (
+        f'<img alt="" src="{getattr(crops, plane)}"><svg viewBox="0 0 200 200"><use href="#{plane}"/></svg>'
+    )
+
+
+def _facts(item: ReviewItem, relative_mm: float | None) -> str:
+    facts = {
+        "Confidence": f"{item.confidence:.0%}",
+        "Displacement": _millimeters(item.displacement_mm),
+        "… relative to the others": _millimeters(relative_mm),
+        "Cycle distance": _millimeters(item.cycle_mm),
+        "Similarity": "–" if item.similarity is None else f"{item.similarity:.2f}",
+        "In the template": _place(item.template_lps),
+        "In the follow-up": _place(item.position_lps),
+    }
+    if item.position_lps != item.transferred_lps:
+        facts["The engine's place"] = _place(item.transferred_lps)
+    rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    return f"<dl>{rows}</dl>"
+
+
+def _millimeters(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} mm"
+
+
+def _place(point: Point | None) -> str:
+    return "–" if point is None else ", ".join(f"{value:.1f}" for value in point)

@@ -1,0 +1,58 @@
+"""The similarity overlay of one landmark in one follow-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..scene.heat_map import hide_heat_map, write_heat_map
+from ..worker import HeatMapReply, WorkerClient, WorkerFailure
+from .scans import SILENT_KINDS, Scan
+
+
+class HeatMaps:
+    """Asks the worker for one heat map at a time and shows it; `on_change()` and `on_failed(text)` tell what happens."""
+
+    def __init__(
+        self,
+        scene: object,
+        worker: WorkerClient,
+        on_change: Callable[[], None],
+        on_failed: Callable[[str], None],
+    ) -> None:
+        self.worker = worker
+        self.shown = False
+        self._scene = scene
+        self._on_change = on_change
+        self._on_failed = on_failed
+        self._awaited: object | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a heat map is being computed."""
+        return self._awaited is not None
+
+    def show(self, template: Scan, point_lps: tuple[float, float, float], target: Scan) -> None:
+        """Show how similar the places of `target` are to `point_lps` (LPS mm) of the template, when that is known."""
+        self.shown = True
+        self._awaited = awaited = object()
+
+        def done(reply: HeatMapReply) -> None:
+            if self._awaited is awaited:
+                self._awaited = None
+                write_heat_map(target.node, reply.array, reply.ijk_to_lps)
+                self._on_change()
+
+        def failed(failure: WorkerFailure) -> None:
+            if self._awaited is awaited:
+                self.hide()
+                if failure.kind not in SILENT_KINDS:
+                    self._on_failed(failure.message)
+
+        self.worker.heat_map(template.key, point_lps, target.key, done, failed)
+        self._on_change()
+
+    def hide(self) -> None:
+        """Take the overlay away, and don't wait for one any more."""
+        self.shown, self._awaited = False, None
+        hide_heat_map(self._scene)
+        self._on_change()

@@ -1,0 +1,141 @@
+"""The scans of a session and their embeddings in the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import SAMLandmarkError
+from ..scene.studies import study_date
+from ..scene.volumes import content_mark, scan_key, source_path, volume_arrays
+from ..worker import EmbedReply, ScanData, WorkerClient, WorkerFailure
+from .estimate import TimeEstimate, million_voxels_2mm
+
+# Not the scan's fault and not worth a message: the user or the session itself stopped it.
+SILENT_KINDS = ("cancelled", "forgotten")
+
+
+@dataclass(eq=False)
+class Scan:
+    """A volume of the scene and how far its embedding is: `fraction` 0 to 1, `failure` a sentence or ""."""
+
+    key: str
+    node: object
+    date: str | None
+    fraction: float = 0.0
+    step: str = ""
+    embedding: bool = False
+    failure: str = ""
+    sent_mark: tuple | None = None
+
+    @classmethod
+    def of(cls, node: object) -> Scan:
+        """The scan of a volume node, not embedded yet."""
+        return cls(scan_key(node), node, study_date(node))
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.GetName()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker has the embedding of the volume as it is now."""
+        return self.fraction >= 1 and self.sent_mark == content_mark(self.node)
+
+    def set_ready(self) -> None:
+        """The worker has used the scan's embedding, so it has it."""
+        self.fraction, self.embedding, self.failure = 1.0, False, ""
+
+    def reset_unless_ready(self) -> None:
+        """The worker doesn't embed the scan any more."""
+        if not self.ready:
+            self.fraction, self.step, self.embedding, self.sent_mark = 0.0, "", False, None
+
+    @property
+    def million_voxels(self) -> float:
+        """Size on the 2 mm grid; 0 where the volume can't be used."""
+        try:
+            array, ijk_to_lps = volume_arrays(self.node)
+            return million_voxels_2mm(array.shape, ijk_to_lps)
+        except SAMLandmarkError:
+            return 0.0
+
+
+class Embeddings:
+    """Has scans embedded by the worker, each once as long as its voxels stay the same.
+
+    `on_change(scan)` is called whenever a scan goes on, is ready or fails; `on_note(text)` for what the user should
+    know of it.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerClient,
+        estimate: TimeEstimate,
+        on_change: Callable[[Scan], None],
+        on_note: Callable[[str], None],
+    ) -> None:
+        self.worker = worker
+        self._estimate = estimate
+        self._on_change = on_change
+        self._on_note = on_note
+
+    def require(self, scan: Scan, again: bool = False) -> bool:
+        """See to it that the worker knows the scan as it is now; False where the scan can't be used.
+
+        A scan that failed is only tried again when its voxels changed, or with `again`.
+        """
+        mark = content_mark(scan.node)
+        if scan.sent_mark == mark and (scan.embedding or scan.ready or (scan.failure and not again)):
+            return not scan.failure
+        scan.sent_mark, scan.fraction, scan.failure = mark, 0.0, ""
+        try:
+            array, ijk_to_lps = volume_arrays(scan.node)
+        except SAMLandmarkError as error:
+            return self._fail(scan, str(error))
+        data = ScanData(scan.key, scan.name, array, ijk_to_lps, source_path(scan.node))
+        scan.embedding, scan.step = True, "waiting"
+        self.worker.embed(data, self._done(scan, mark), self._failed(scan, mark), self._progress(scan, mark))
+        self._on_change(scan)
+        return True
+
+    def _done(self, scan: Scan, mark: tuple) -> Callable[[EmbedReply], None]:
+        def done(reply: EmbedReply) -> None:
+            if not reply.from_cache:
+                self._estimate.measured(reply.seconds, reply.voxels_2mm)
+            if scan.sent_mark != mark:
+                return
+            scan.fraction, scan.embedding = 1.0, False
+            for text in (*reply.warnings, *reply.notes):
+                self._on_note(f"{scan.name}: {text}")
+            self._on_change(scan)
+
+        return done
+
+    def _failed(self, scan: Scan, mark: tuple) -> Callable[[WorkerFailure], None]:
+        def failed(failure: WorkerFailure) -> None:
+            if scan.sent_mark != mark:
+                return
+            scan.embedding, scan.fraction = False, 0.0
+            if failure.kind in SILENT_KINDS:
+                scan.sent_mark = None
+                self._on_change(scan)
+            else:
+                self._fail(scan, failure.message)
+
+        return failed
+
+    def _progress(self, scan: Scan, mark: tuple) -> Callable[[str, str, float], None]:
+        def progress(key: str, step: str, fraction: float) -> None:
+            if scan.sent_mark == mark and scan.embedding:
+                scan.step, scan.fraction = step, min(fraction, 0.99)
+                self._on_change(scan)
+
+        return progress
+
+    def _fail(self, scan: Scan, message: str) -> bool:
+        scan.embedding, scan.failure = False, message
+        self._on_note(f"{scan.name}: {message}")
+        self._on_change(scan)
+        return False

@@ -1,0 +1,187 @@
+"""The workflow: template and follow-ups, transfer, review, export. Without Qt, so that every door can use it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..review import ReviewItem, ReviewState, next_doubtful
+from ..scene.layout import ORIENTATIONS
+from .core import SessionCore
+from .display import look_at, show_side_by_side
+from .export import ExportScan, write_export
+from .scans import Scan
+from .status import Change
+
+_Operation = Callable[..., ReviewState]
+
+
+class TransferSession(SessionCore):
+    """Carries the landmarks of a template to its follow-ups and keeps the review of them in a scene.
+
+    `worker` computes and stays the caller's; `who` signs the log (the user's login name by default). The scene's
+    undo is turned on. Everything is kept in the scene: closing the session loses nothing, and `restore` takes it up
+    again. All methods belong to the main thread; what comes from the worker arrives in `poll`, which must be called
+    again and again, for example every 50 ms.
+    """
+
+    # ---- the review
+
+    @property
+    def state(self) -> ReviewState:
+        """The review as it is now."""
+        return self._board.state
+
+    def item(self, scan_key: str, label: str) -> ReviewItem | None:
+        """A landmark in a follow-up, None where it was not transferred yet."""
+        return self.state.item(scan_key, label)
+
+    def is_outdated(self, scan_key: str, label: str) -> bool:
+        """Whether the template's landmark is no longer where it was when it was transferred."""
+        return self.item(scan_key, label) is not None and self._follower.is_outdated(scan_key, label)
+
+    def select(self, scan_key: str, label: str) -> None:
+        """Review a landmark in a follow-up: template and follow-up look at it."""
+        self.current = (scan_key, label)
+        self._look_at_current()
+        if self.heat_map_shown:
+            self.show_heat_map()
+        self._notify(Change.SELECTION)
+
+    def next_doubtful(self) -> bool:
+        """Go to the next landmark that is doubtful or missing and undecided; False where there is none."""
+        scans = [scan.key for scan in self._work.follow_ups]
+        found = next_doubtful(self.state, self.current, scans)
+        if found is None:
+            self.tell("Nothing doubtful is left to review.")
+            return False
+        self.select(*found)
+        return True
+
+    def accept(self, scan_key: str | None = None, label: str | None = None) -> None:
+        """The landmark (the current one by default) is right; without a position: it is rightly missing."""
+        self._decide(ReviewState.accept, scan_key, label)
+
+    def reject(self, scan_key: str | None = None, label: str | None = None) -> None:
+        """The landmark is wrong and not to be used; its place stays in the log."""
+        self._decide(ReviewState.reject, scan_key, label)
+
+    def set_missing(self, scan_key: str | None = None, label: str | None = None) -> None:
+        """The landmark isn't in this scan."""
+        self._decide(ReviewState.set_missing, scan_key, label)
+
+    def reopen(self, scan_key: str | None = None, label: str | None = None) -> None:
+        """Back to what the engine answered."""
+        self._decide(ReviewState.reopen, scan_key, label)
+        self._look_at_current()
+
+    def next_candidate(self, scan_key: str | None = None, label: str | None = None) -> None:
+        """Move the landmark to the next place that looks alike."""
+        before = self.state
+        self._decide(ReviewState.next_candidate, scan_key, label)
+        if self.current is not None and self.state is before:
+            self.tell(f"There is no other candidate for '{label or self.current[1]}'.")
+        self._look_at_current()
+
+    def correct(self, scan_key: str, label: str, position_lps: Sequence[float]) -> None:
+        """The landmark is at `position_lps` (LPS mm, the follow-up's own frame), as if it was dragged there."""
+        scan = self._work.scan(scan_key)
+        self._decide(ReviewState.correct, scan_key, label, position_lps)
+        if self.use_corrections and scan is not None:
+            self._follower.search_with_corrections(scan, [label], self._board.step())
+
+    def _decide(
+        self, operation: _Operation, scan_key: str | None, label: str | None, *values: object
+    ) -> None:
+        """Apply an operation of ReviewState to a landmark, as one step of undo."""
+        key = self.current if scan_key is None or label is None else (scan_key, label)
+        scan = None if key is None else self._work.scan(key[0])
+        if scan is None or self.item(*key) is None:
+            self.tell("Select a landmark of a follow-up in the table first.")
+            return
+        state = operation(self.state, *key, *values, who=self.who)
+        if state is not self.state:
+            self._board.commit(state, self._board.step(), [scan])
+            self._watch_markups()
+            self._notify(Change.REVIEW)
+
+    # ---- undo
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return self.scene.GetNumberOfUndoLevels() > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to redo."""
+        return self.scene.GetNumberOfRedoLevels() > 0
+
+    def undo(self) -> None:
+        """Undo the last step, be it a whole transfer."""
+        self.scene.Undo()
+
+    def redo(self) -> None:
+        """Redo what was undone last."""
+        self.scene.Redo()
+
+    # ---- views
+
+    def show_side_by_side(self, orientations: Sequence[str] = ORIENTATIONS[:1]) -> None:
+        """Show template and follow-ups (six scans at most) side by side, in views of their own."""
+        show_side_by_side(self.scene, self._work.scans, orientations)
+        for scan in self._work.follow_ups:
+            self._board.show_in_own_views(scan)
+        self._look_at_current()
+
+    def _look_at_current(self) -> None:
+        if self.current is None:
+            return
+        item = self.item(*self.current)
+        look_at(self._work.template, self._template_lps(self.current[1]))
+        if item is not None:
+            look_at(self._work.scan(self.current[0]), _place_of_interest(item))
+
+    def _template_lps(self, label: str) -> tuple[float, float, float] | None:
+        return next((point.position_lps for point in self._board.points if point.label == label), None)
+
+    @property
+    def heat_map_shown(self) -> bool:
+        """Whether the similarity of the current landmark lies over its follow-up, or soon will."""
+        return self._work.heat_maps.shown
+
+    def show_heat_map(self, scan_key: str | None = None, label: str | None = None) -> None:
+        """Lay the similarity to a landmark (the current one by default) over a follow-up."""
+        key = self.current if scan_key is None or label is None else (scan_key, label)
+        place = None if key is None else self._template_lps(key[1])
+        scan = None if key is None else self._work.scan(key[0])
+        if place is None or scan is None:
+            self.tell("Select a landmark of a follow-up in the table first.")
+            return
+        self._work.show_heat_map(place, scan)
+
+    def hide_heat_map(self) -> None:
+        """Take the overlay away."""
+        self._work.heat_maps.hide()
+
+    # ---- export
+
+    def export(self, folder: str | os.PathLike) -> list[Path]:
+        """Write the markups of every scan, tables, the log and a report into a folder; returns the files.
+
+        Positions are LPS mm in each scan's own frame, that is without parent transforms, as in the scan's own file.
+        Raises OutputError where a file can't be written and UsageError where there is nothing to export.
+        """
+        follow_ups = [self._export_scan(scan) for scan in self._work.follow_ups]
+        template = None if self._work.template is None else self._export_scan(self._work.template)
+        return write_export(folder, template, self._board.points, follow_ups, self.state)
+
+    def _export_scan(self, scan: Scan) -> ExportScan:
+        return ExportScan(scan.key, scan.name, scan.date, scan.node, self._board.provenance(scan.key))
+
+
+def _place_of_interest(item: ReviewItem) -> tuple[float, float, float] | None:
+    """Where to look for a landmark: where it is, was, or may be."""
+    first_candidate = item.candidates[0][0] if item.candidates else None
+    return item.position_lps or item.transferred_lps or first_candidate
