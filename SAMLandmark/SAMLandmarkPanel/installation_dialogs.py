@@ -25,9 +25,11 @@ class ProgressWindow:
             self._window = slicer.util.createProgressDialog(
                 parent=self._parent,
                 maximum=0,
+                modal=True,
                 labelText=_("Installing Python packages. This may take some minutes."),
                 windowTitle=_("SAMLandmark installation"),
             )
+            self._window.show()
         slicer.app.processEvents()
         return not self._window.wasCanceled
 

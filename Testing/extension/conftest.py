@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import types
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,14 @@ import slicer
 
 REPOSITORY = Path(__file__).parents[2]
 
-if str(REPOSITORY / "SAMLandmark") not in sys.path:
-    sys.path.append(str(REPOSITORY / "SAMLandmark"))
+for folder in (REPOSITORY / "SAMLandmark", REPOSITORY / "Testing"):
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
 # slicer-core brings no translations.
-if "slicer.i18n" not in sys.modules:
-    sys.modules["slicer.i18n"] = slicer.i18n = types.ModuleType("slicer.i18n")
-    slicer.i18n.tr = lambda text: text
+from slicer_standin import translation
+
+sys.modules["slicer.i18n"] = slicer.i18n = translation
 
 
 @pytest.fixture(scope="session")
