@@ -74,10 +74,6 @@ class ChildProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
 
-    def hang_up(self) -> None:
-        """Close the worker's standard input, upon which it ends by itself."""
-        self._outbox.put(None)
-
     def _write(self) -> None:
         # a broken pipe means that it has ended, which _watch reports
         with suppress(OSError), self._process.stdin as pipe:

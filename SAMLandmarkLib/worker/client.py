@@ -11,6 +11,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class WorkerClient:
     ) -> None:
         self.settings = settings or WorkerSettings()
         self.folder = Path(tempfile.mkdtemp(prefix="samlandmark-", dir=folder)).resolve()
-        self._python = [sys.executable] if python is None else list(python)
+        self._python = [sys.executable] if python is None else _from_anywhere(python)
         self._environment = environment
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
         self._pending: dict[int, Pending] = {}
@@ -78,8 +79,9 @@ class WorkerClient:
         return self._children[0].process_id if self._children else None
 
     def start(self) -> None:
-        """Start the child, so that it loads the model before the first request."""
-        self._child()
+        """Start the child, so that it loads the model before the first request, which tells if that fails."""
+        with suppress(OSError):
+            self._child()
 
     def embed(
         self,
@@ -284,6 +286,12 @@ def _plain(settings: WorkerSettings) -> dict[str, Any]:
     paths = {"cache_folder": settings.cache_folder, "model": settings.model}
     absolute = {name: str(Path(path).absolute()) for name, path in paths.items() if path is not None}
     return dataclasses.asdict(settings) | absolute
+
+
+def _from_anywhere(command: Sequence[str]) -> list[str]:
+    """A command with the path of its program made absolute; a bare name stays one that is looked for."""
+    program, *arguments = command
+    return [str(Path(program).absolute()) if Path(program).name != program else program, *arguments]
 
 
 def _clean_up(children: list[ChildProcess], folder: Path) -> None:

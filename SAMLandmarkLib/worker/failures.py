@@ -71,7 +71,7 @@ def describe_exception(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
         return DISK, f"A file can't be written ({error.strerror}); free some space on the disk."
     return INTERNAL, (
-        f"Something unexpected went wrong ({type(error).__name__}: {_one_line(error)}); try again, and report it with "
+        f"Something unexpected went wrong ({type(error).__name__}: {one_line(error)}); try again, and report it with "
         "the worker's log if it stays."
     )
 
@@ -107,7 +107,7 @@ def _describe_import_error(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError) and name:
         return f"{name} is not installed in {sys.executable}; install SAMLandmark's Python packages."
     return (
-        f"{name or 'A Python package'} is installed in {sys.executable} but can't be loaded ({_one_line(error)}); "
+        f"{name or 'A Python package'} is installed in {sys.executable} but can't be loaded ({one_line(error)}); "
         "install it again."
     )
 
@@ -123,6 +123,7 @@ def _exit_text(code: int | None) -> str:
     return f"exit code {code:#x}" if code > 0xFFFF else f"exit code {code}"
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The beginning of an exception's message, short enough for a sentence."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else "no message"

@@ -26,13 +26,13 @@ def check_on_sample(shop: Workshop) -> dict[str, Any]:
     started = time.perf_counter()
     folder = bundled_folder("SampleData")
     template, target = (
-        shop.engine.embed(Volume.read(folder / f"{name}.nii.gz")) for name in ("template", "followup")
+        shop.embed_volume(Volume.read(folder / f"{name}.nii.gz")) for name in ("template", "followup")
     )
     landmarks, known = (
         LandmarkSet.read(folder / f"{name}.csv", csv_frame="LPS") for name in ("template", "followup")
     )
     true_lps = dict(zip(known.labels, known.positions_lps, strict=True))
-    result = shop.transfer(template, landmarks, target, [])
+    result = shop.transfer(template, landmarks, target)
     errors_mm = [
         np.inf
         if item.position_lps is None

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,8 +21,15 @@ from .schedule import Job, Scan, Schedule
 def main() -> None:
     """Run a worker until its standard input ends."""
     faulthandler.enable()
+    _be_the_first_to_go()
     requests, answers = _take_over_standard_streams()
     Server(requests, answers).run()
+
+
+def _be_the_first_to_go() -> None:
+    """Where memory runs out, Linux ends the largest process; have it end this one and not the program."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def _take_over_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..embedding.embedding import Embedding
 from ..landmarks import LandmarkSet
 from ..results import to_json
 from ..transferred import TransferredLandmark
@@ -18,7 +17,8 @@ from .sample_check import check_on_sample
 from .schedule import Job
 from .workshop import EmbeddedScan, Workshop
 
-Embedded = dict[str, EmbeddedScan]
+Scans = dict[str, EmbeddedScan]
+"""Embedded scans by their keys."""
 
 
 @dataclass(frozen=True)
@@ -44,39 +44,37 @@ class Work:
             "notes": list(self.shop.notes),
         }
 
-    def do(self, job: Job, embedded: Embedded) -> Any:
-        """The result of a job other than embedding, whose scans are `embedded`, by their keys."""
-        actions: dict[str, Callable[[Job, dict[str, Embedding]], Any]] = {
+    def do(self, job: Job, scans: Scans) -> Any:
+        """The result of a job other than embedding, whose scans are embedded."""
+        actions: dict[str, Callable[[Job, Scans], Any]] = {
             "transfer": self._transfer,
             "prepare": self._prepare,
             "heat_map": self._heat_map,
-            "describe": lambda job, embeddings: to_json(self.shop.describe()),
-            "test": lambda job, embeddings: check_on_sample(self.shop),
+            "describe": lambda job, scans: to_json(self.shop.describe()),
+            "test": lambda job, scans: check_on_sample(self.shop),
         }
-        return actions[job.do](job, {key: scan.embedding for key, scan in embedded.items()})
+        return actions[job.do](job, scans)
 
-    def _transfer(self, job: Job, embeddings: dict[str, Embedding]) -> dict[str, Any]:
+    def _transfer(self, job: Job, scans: Scans) -> dict[str, Any]:
         given = job.arguments
         result = self.shop.transfer(
-            embeddings[given["template"]],
+            scans[given["template"]],
             _landmarks(given["labels"], given["points_lps"]),
-            embeddings[given["target"]],
-            [
-                (embeddings[key], _landmarks(labels, points))
-                for key, labels, points in given["extra_templates"]
-            ],
+            scans[given["target"]],
+            [(scans[key], _landmarks(labels, points)) for key, labels, points in given["extra_templates"]],
         )
         return to_json({"answers": [_answer(item) for item in result], "provenance": result.provenance})
 
-    def _prepare(self, job: Job, embeddings: dict[str, Embedding]) -> None:
-        template = embeddings[job.arguments["template"]]
-        if len(template.anchors_lps):
-            anchor = LandmarkSet.from_points(["anchor"], template.anchors_lps[:1])
-            self.shop.transfer(template, anchor, embeddings[job.arguments["target"]], [])
+    def _prepare(self, job: Job, scans: Scans) -> None:
+        template = scans[job.arguments["template"]]
+        anchors_lps = template.embedding.anchors_lps
+        if len(anchors_lps):
+            anchor = LandmarkSet.from_points(["anchor"], anchors_lps[:1])
+            self.shop.transfer(template, anchor, scans[job.arguments["target"]])
 
-    def _heat_map(self, job: Job, embeddings: dict[str, Embedding]) -> dict[str, Any]:
+    def _heat_map(self, job: Job, scans: Scans) -> dict[str, Any]:
         given = job.arguments
-        template, target = embeddings[given["template"]], embeddings[given["target"]]
+        template, target = scans[given["template"]], scans[given["target"]]
         heat = self.shop.heat_map(template, np.array(given["point_lps"], dtype=float), target)
         np.save(given["file"], heat.array)
         return {"file": given["file"], "ijk_to_lps": heat.grid.ijk_to_lps.tolist()}

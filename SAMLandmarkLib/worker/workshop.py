@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,14 +13,15 @@ import numpy as np
 
 from ..embedding.cache import EmbeddingCache, embedding_key
 from ..embedding.embedding import Embedding, Level
-from ..errors import OutputError, SAMLandmarkError, UsageError
+from ..errors import ModelError, OutputError, SAMLandmarkError, UsageError
 from ..landmarks import LandmarkSet
+from ..model.bundle import EmbeddingModel
 from ..progress import Progress
 from ..transfer import TransferEngine
 from ..transferred import HeatMap, TransferResult
 from ..volume import Volume
 from ..volume_checks import ct_warnings
-from .failures import TOO_LITTLE_MEMORY, is_memory_failure
+from .failures import TOO_LITTLE_MEMORY, is_memory_failure, one_line
 from .messages import WorkerSettings
 from .schedule import Scan
 
@@ -30,7 +31,7 @@ SMALLER_LIMITS = (2 * 2**30, 512 * 2**20)
 """Memory limits that are tried one after another where the one that was set does not fit."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class EmbeddedScan:
     """An embedding, its key in the cache, and how it came about."""
 
@@ -43,6 +44,15 @@ class EmbeddedScan:
     def voxels_2mm(self) -> int:
         """How many voxels of 2 mm the network saw; a fine cell has eight."""
         return 8 * int(np.prod(self.embedding.fine.grid.size_ijk))
+
+    def on_device_of(self, model: EmbeddingModel) -> Embedding:
+        """The embedding where the model computes, to which it moves if it lies elsewhere."""
+        fine, coarse = self.embedding.fine, self.embedding.coarse
+        if fine.vectors.device != model.device or coarse.vectors.dtype != model.dtype:
+            fine = Level(fine.vectors.to(model.device), fine.grid)
+            coarse = Level(coarse.vectors.to(model.device, model.dtype), coarse.grid)
+            self.embedding = replace(self.embedding, fine=fine, coarse=coarse)
+        return self.embedding
 
 
 @dataclass(frozen=True)
@@ -64,26 +74,44 @@ class Workshop:
     Embedding and finding may run in two threads. Raises what TransferEngine raises.
     """
 
-    def __init__(self, settings: WorkerSettings, cache_folder: Path) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        cache_folder: Path,
+        make_engine: Callable[..., TransferEngine] = TransferEngine,
+    ) -> None:
         self.settings = settings
         self.cache = EmbeddingCache(cache_folder, settings.cache_limit_bytes)
         self.notes: list[str] = []
-        self._ways = [_Way(settings.device, settings.max_memory)]
+        self._make_engine = make_engine
         self._changing = threading.Lock()
-        self.engine = self._engine()
+        self._ways = [_Way(settings.device, settings.max_memory)]
+        self.engine = self._first_engine()
         self._ways += _ways_with_less_memory(self.engine.model.device.type, settings.max_memory)
+
+    @property
+    def limit(self) -> int | None:
+        """The bytes that the network's activations may take now; None where they may take all."""
+        return self._ways[0].max_memory
 
     def embed(self, scan: Scan, progress: Progress) -> EmbeddedScan:
         """The embedding of a scan, from the cache where it is there."""
         progress("reading", 0.0)
-        volume = _volume(scan)
+        embedded = self.embed_volume(_volume(scan), progress)
+        embedded.embedding = replace(embedded.embedding, source=scan.source)
+        return embedded
+
+    def embed_volume(self, volume: Volume, progress: Progress | None = None) -> EmbeddedScan:
+        """The embedding of a volume, from the cache where it is there."""
         started = time.perf_counter()
-        key = embedding_key(volume, self.engine.model)
-        embedding = self.cache.get(key, self.engine.model.device)
-        from_cache = embedding is not None
-        if embedding is None:
-            embedding = self._with_memory(lambda engine: engine.embed(volume, progress))
-        embedding = replace(embedding, name=scan.name, source=scan.source, warnings=volume.warnings)
+
+        def find_or_compute(engine: TransferEngine) -> tuple[str, Embedding, bool]:
+            key = embedding_key(volume, engine.model)
+            found = self.cache.get(key, engine.model.device)
+            return key, found or self._computed(engine, volume, progress), found is not None
+
+        key, embedding, from_cache = self.attempt(find_or_compute)
+        embedding = replace(embedding, name=volume.name, warnings=volume.warnings)
         return EmbeddedScan(embedding, key, time.perf_counter() - started, from_cache)
 
     def keep(self, scan: EmbeddedScan) -> None:
@@ -97,26 +125,27 @@ class Workshop:
 
     def transfer(
         self,
-        template: Embedding,
+        template: EmbeddedScan,
         landmarks: LandmarkSet,
-        target: Embedding,
-        extra_templates: list[tuple[Embedding, LandmarkSet]],
+        target: EmbeddedScan,
+        extra_templates: Sequence[tuple[EmbeddedScan, LandmarkSet]] = (),
     ) -> TransferResult:
         """The landmarks of a template in a target."""
 
         def find(engine: TransferEngine) -> TransferResult:
-            extra = [(_placed(scan, engine), points) for scan, points in extra_templates]
-            return engine.transfer(
-                _placed(template, engine), landmarks, _placed(target, engine), extra_templates=extra
-            )
+            scans = [scan.on_device_of(engine.model) for scan in (template, target)]
+            extra = [(scan.on_device_of(engine.model), points) for scan, points in extra_templates]
+            return engine.transfer(scans[0], landmarks, scans[1], extra_templates=extra)
 
-        result = self._with_memory(find)
+        result = self.attempt(find)
         return replace(result, provenance={**result.provenance, "notes": list(self.notes)})
 
-    def heat_map(self, template: Embedding, point_lps: np.ndarray, target: Embedding) -> HeatMap:
+    def heat_map(self, template: EmbeddedScan, point_lps: np.ndarray, target: EmbeddedScan) -> HeatMap:
         """How similar each place of a target is to a point of a template."""
-        return self._with_memory(
-            lambda engine: engine.heat_map(_placed(template, engine), point_lps, _placed(target, engine))
+        return self.attempt(
+            lambda engine: engine.heat_map(
+                template.on_device_of(engine.model), point_lps, target.on_device_of(engine.model)
+            )
         )
 
     def describe(self) -> dict[str, Any]:
@@ -141,24 +170,45 @@ class Workshop:
             "notes": list(self.notes),
         }
 
-    def _engine(self) -> TransferEngine:
-        way, settings = self._ways[0], self.settings
-        return TransferEngine(way.device, settings.model, way.max_memory)
-
-    def _with_memory(self, compute: Callable[[TransferEngine], Result]) -> Result:
-        """Compute, in ways that need less and less memory where it runs out."""
+    def attempt(self, compute: Callable[[TransferEngine], Result]) -> Result:
+        """Compute with the engine, in ways that need less and less memory where it runs out; MemoryError at last."""
         while True:
-            engine, way = self.engine, self._ways[0]
+            with self._changing:
+                engine, way = self.engine, self._ways[0]
             try:
                 return compute(engine)
             except Exception as error:
-                if not (is_memory_failure(error) or self._is_own_limit_too_small(error)):
+                if not is_memory_failure(error):
                     raise
-                failure = error
-            self._take_next_way(way, failure)
+                self._take_next_way(way, error)
+            # out here the error is gone, and with it what the failed attempt had filled the memory with
 
-    def _is_own_limit_too_small(self, error: Exception) -> bool:
-        return isinstance(error, UsageError) and self._ways[0].max_memory != self.settings.max_memory
+    def _first_engine(self) -> TransferEngine:
+        try:
+            return self._engine()
+        except (RuntimeError, MemoryError, ModelError) as error:
+            # a new GPU with an old PyTorch, or one that other programs have filled: nothing that a user can foresee
+            if self.settings.device != "auto" and not is_memory_failure(error):
+                raise
+            failure = one_line(error)
+        self._ways = [_Way("cpu", self.settings.max_memory)]
+        engine = self._engine()
+        self._note(f"The GPU can't be used ({failure}); the CPU computes.")
+        return engine
+
+    def _engine(self) -> TransferEngine:
+        way = self._ways[0]
+        return self._make_engine(way.device, self.settings.model, way.max_memory, self.settings.profile)
+
+    def _computed(self, engine: TransferEngine, volume: Volume, progress: Progress | None) -> Embedding:
+        limit = self.limit
+        try:
+            return engine.embed(volume, progress)
+        except UsageError as error:
+            if limit == self.settings.max_memory:
+                raise
+            # a limit that nobody set does not suffice for even a part of the scan
+            raise MemoryError(str(error)) from error
 
     def _take_next_way(self, failed: _Way, failure: Exception) -> None:
         with self._changing:
@@ -191,13 +241,3 @@ def _volume(scan: Scan) -> Volume:
     volume = Volume(array, np.array(scan.ijk_to_lps), scan.name)
     volume.warnings = ct_warnings(volume.array)
     return volume
-
-
-def _placed(embedding: Embedding, engine: TransferEngine) -> Embedding:
-    """The embedding where the engine computes; the same object where it is there already."""
-    device = engine.model.device
-    if embedding.fine.vectors.device == device and embedding.coarse.vectors.dtype == engine.model.dtype:
-        return embedding
-    fine = Level(embedding.fine.vectors.to(device), embedding.fine.grid)
-    coarse = Level(embedding.coarse.vectors.to(device, engine.model.dtype), embedding.coarse.grid)
-    return replace(embedding, fine=fine, coarse=coarse)

@@ -32,14 +32,14 @@ def scan_data(key: str, volume: Volume) -> ScanData:
 
 @pytest.fixture(scope="session")
 def template(sample_template: Volume) -> Volume:
-    """The left half of the bundled template, with the spine."""
-    return cropped(sample_template, (90, 30, 10), (220, 220, 110))
+    """The middle of the bundled template."""
+    return cropped(sample_template, (85, 90, 0), (180, 210, 90))
 
 
 @pytest.fixture(scope="session")
 def followup(sample_followup: Volume) -> Volume:
-    """The left half of the bundled follow-up, with the spine."""
-    return cropped(sample_followup, (90, 30, 10), (220, 220, 110))
+    """The middle of the bundled follow-up."""
+    return cropped(sample_followup, (85, 90, 0), (180, 210, 90))
 
 
 @pytest.fixture(scope="session")

@@ -52,8 +52,8 @@ def test_transfer_answers_what_the_engine_answers(
 
 def test_extra_templates_are_asked_as_well(engine, embeddings, sample_landmarks, warm_client, told):
     template, followup = embeddings
-    points = sample_landmarks.positions_lps[6:8]
-    labels = sample_landmarks.labels[6:8]
+    points = sample_landmarks.positions_lps[10:12]
+    labels = sample_landmarks.labels[10:12]
     request = TransferRequest("template", labels, points, "followup", [("followup", labels, points + 5.0)])
     warm_client.transfer(request, **told.callbacks)
     assert warm_client.wait(PATIENCE_SECONDS)
@@ -63,7 +63,7 @@ def test_extra_templates_are_asked_as_well(engine, embeddings, sample_landmarks,
 
 
 def test_heat_map_is_the_engines(engine, embeddings, sample_landmarks, warm_client, told):
-    point = sample_landmarks.positions_lps[6]
+    point = sample_landmarks.positions_lps[10]
     warm_client.heat_map("template", point, "followup", **told.callbacks)
     assert warm_client.wait(PATIENCE_SECONDS)
     expected = engine.heat_map(embeddings[0], point, embeddings[1])
@@ -178,7 +178,7 @@ def test_a_callback_may_ask_again_and_its_exception_loses_no_other_answer(warm_c
 
 def test_same_key_with_other_voxels_replaces_the_scan(warm_client, template, followup, request_for):
     def distances_mm() -> list[float]:
-        told, request = Told(), request_for("copy", count=8)
+        told, request = Told(), request_for("copy", count=12)
         warm_client.transfer(request, **told.callbacks)
         assert warm_client.wait(PATIENCE_SECONDS)
         pairs = zip(told.result.answers, request.points_lps, strict=True)

@@ -78,10 +78,13 @@ def test_worker_ends_with_its_input_and_takes_the_private_folder_along(tmp_path)
     folder.mkdir()
     (folder / "scan.npy").write_bytes(b"a patient's scan")
     configure = encode({"do": "configure", "settings": {}, "folder": str(folder)})
-    run = subprocess.run(
-        [sys.executable, "-c", START], input=configure, capture_output=True, timeout=PATIENCE_SECONDS
+    subprocess.run(
+        [sys.executable, "-c", START],
+        input=configure,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
-    assert run.returncode == 0
     assert not folder.exists()
 
 

@@ -1,0 +1,155 @@
+"""Less memory than needed: the engine goes on with less of it, and says so."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.transfer import TransferEngine
+from SAMLandmarkLib.worker import WorkerSettings
+from SAMLandmarkLib.worker.failures import describe_exception, describe_exit
+from SAMLandmarkLib.worker.workshop import SMALLER_LIMITS, Workshop
+
+
+@pytest.fixture
+def shop(tmp_path) -> Workshop:
+    return Workshop(WorkerSettings(device="cpu"), tmp_path)
+
+
+def failing(shop: Workshop, times: int, error: Exception):
+    """What computes only after some failures; returns the memory limits that were tried."""
+    limits = []
+
+    def compute(engine):
+        limits.append(shop.limit)
+        if len(limits) <= times:
+            raise error
+        return limits
+
+    return compute
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_full_memory_is_met_with_smaller_limits_and_a_note(shop, error):
+    assert shop.attempt(failing(shop, 2, error)) == [None, *SMALLER_LIMITS]
+    assert len(shop.notes) == 2
+    assert "512 MiB" in shop.notes[1]
+
+
+def test_memory_that_never_suffices_is_told(shop):
+    with pytest.raises(MemoryError, match="not enough memory"):
+        shop.attempt(failing(shop, 9, MemoryError()))
+
+
+def test_other_errors_are_not_tried_again(shop):
+    tried = []
+    with pytest.raises(UsageError):
+        shop.attempt(lambda engine: tried.append(1) or (_ for _ in ()).throw(UsageError("no")))
+    assert tried == [1]
+
+
+def test_landmarks_found_after_the_change_are_the_same_and_carry_the_note(
+    shop, template, followup, sample_landmarks
+):
+    landmarks = LandmarkSet(list(sample_landmarks)[8:14])
+    scans = shop.embed_volume(template), shop.embed_volume(followup)
+    before = shop.transfer(scans[0], landmarks, scans[1])
+    shop.attempt(failing(shop, 1, MemoryError()))
+    after = shop.transfer(scans[0], landmarks, scans[1])
+    assert before.provenance["notes"] == []
+    assert after.provenance["notes"] == shop.notes
+    assert len(shop.notes) == 1
+    for first, second in zip(before, after, strict=True):
+        assert (first.status, first.confidence) == (second.status, second.confidence)
+
+
+class Unusable:
+    """Makes engines, but none with a GPU, as where there is an old driver, or none with memory left."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.asked = error, []
+
+    def __call__(self, device: str, *arguments: object) -> TransferEngine:
+        self.asked.append(device)
+        if device != "cpu":
+            raise self.error
+        return TransferEngine(device, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("device", "error"),
+    [
+        ("auto", RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore")),
+        ("auto", torch.OutOfMemoryError("CUDA out of memory.")),
+        ("cuda", torch.OutOfMemoryError("CUDA out of memory.")),
+    ],
+)
+def test_gpu_that_cannot_be_used_leaves_the_cpu(tmp_path, device, error):
+    make_engine = Unusable(error)
+    shop = Workshop(WorkerSettings(device=device), tmp_path, make_engine)
+    assert make_engine.asked == [device, "cpu"]
+    assert shop.engine.model.device.type == "cpu"
+    (note,) = shop.notes
+    assert note.startswith("The GPU can't be used (CUDA")
+    assert "\n" not in note
+
+
+def test_gpu_that_was_asked_for_and_is_broken_is_an_error(tmp_path):
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        Workshop(
+            WorkerSettings(device="cuda"), tmp_path, Unusable(RuntimeError("CUDA error: no kernel image"))
+        )
+
+
+@pytest.mark.parametrize(
+    ("code", "started", "kind", "words"),
+    [
+        (-9, True, "memory", "memory ran out"),
+        (137, True, "memory", "memory ran out"),
+        (-4, True, "installation", "processor"),
+        (0xC000001D, False, "installation", "processor"),
+        (-11, True, "crash", "SIGSEGV"),
+        (0xC0000005, True, "crash", "0xc0000005"),
+        (1, False, "start", "exit code 1"),
+        (-200, True, "crash", "signal 200"),
+    ],
+)
+def test_exit_codes_become_sentences(code, started, kind, words):
+    found, sentence = describe_exit(code, started, "python")
+    assert found == kind
+    assert words in sentence
+    assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            "installation",
+            "PyTorch is not installed",
+        ),
+        (
+            ImportError("DLL load failed while importing _C", name="torch._C"),
+            "installation",
+            "can't be loaded",
+        ),
+        (OSError(28, "No space left on device"), "disk", "No space left"),
+        (ZeroDivisionError("division by zero"), "internal", "ZeroDivisionError: division by zero"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "memory", "not enough memory"),
+    ],
+)
+def test_exceptions_become_sentences(error, kind, words):
+    found, sentence = describe_exception(error)
+    assert found == kind
+    assert words in sentence
+    assert sentence.endswith(".")
