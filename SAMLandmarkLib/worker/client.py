@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import queue
 import shutil
-import sys
 import tempfile
 import time
 import weakref
@@ -20,6 +19,7 @@ import numpy as np
 from ..errors import UsageError
 from . import failures, replies
 from .child import ChildProcess
+from .command import worker_command
 from .messages import (
     EmbedReply,
     HeatMapReply,
@@ -58,7 +58,7 @@ class WorkerClient:
     ) -> None:
         self.settings = settings or WorkerSettings()
         self.folder = Path(tempfile.mkdtemp(prefix="samlandmark-", dir=folder)).resolve()
-        self._python = [sys.executable] if python is None else _from_anywhere(python)
+        self._python = worker_command(python, environment)
         self._environment = environment
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
         self._pending: dict[int, Pending] = {}
@@ -286,12 +286,6 @@ def _plain(settings: WorkerSettings) -> dict[str, Any]:
     paths = {"cache_folder": settings.cache_folder, "model": settings.model}
     absolute = {name: str(Path(path).absolute()) for name, path in paths.items() if path is not None}
     return dataclasses.asdict(settings) | absolute
-
-
-def _from_anywhere(command: Sequence[str]) -> list[str]:
-    """A command with the path of its program made absolute; a bare name stays one that is looked for."""
-    program, *arguments = command
-    return [str(Path(program).absolute()) if Path(program).name != program else program, *arguments]
 
 
 def _clean_up(children: list[ChildProcess], folder: Path) -> None:

@@ -17,6 +17,13 @@ from .schedule import Job, Scan, Schedule
 
 # Nothing but Python's own library at file scope: what is missing is to be told, not to be died of.
 
+CONFIGURE_SECONDS = 30.0
+"""The settings are sent before anything else; when they take this long, they do not come."""
+NO_INPUT = (
+    "The worker was started, but what it is asked does not reach it: its Python is behind a launcher that passes no "
+    "input on; name the Python itself (python-real in Slicer's folder bin)."
+)
+
 
 def main() -> None:
     """Run a worker until its standard input ends."""
@@ -59,11 +66,13 @@ class Server:
         # an empty line ends what something may have printed before
         self._write(b"\n" + encode({"event": "started"}))
         threading.Thread(target=self._read, daemon=True).start()
-        self._configured.wait()
+        if not self._configured.wait(CONFIGURE_SECONDS):
+            self._stop(failures.START, NO_INPUT)
         try:
             work = self._load()
         except Exception as error:
-            self._stop(error)
+            traceback.print_exc()
+            self._stop(*failures.describe_exception(error))
         self._loaded = True
         threading.Thread(target=self._embed_scans, args=(work,), daemon=True).start()
         while True:
@@ -153,9 +162,7 @@ class Server:
     def _fail(self, job: Job, kind: str, message: str) -> None:
         self._send({"id": job.id, "event": "failed", "kind": kind, "message": message})
 
-    def _stop(self, error: Exception) -> None:
-        traceback.print_exception(error)
-        kind, message = failures.describe_exception(error)
+    def _stop(self, kind: str, message: str) -> None:
         self._send({"event": "stopped", "kind": kind, "message": message})
         os._exit(1)
 

@@ -135,6 +135,23 @@ def test_python_that_is_not_there_is_named(make_client, template, told, tmp_path
     assert "missing" in told.failure.message
 
 
+@posix_only
+@pytest.mark.parametrize(("name", "reached"), [("SLICER_HOME", True), ("ANYTHING", False)])
+def test_slicers_python_is_started_without_its_launcher_from_inside_slicer(
+    make_client, tmp_path, told, name, reached
+):
+    for program, code in (("PythonSlicer", "exit 7"), ("python-real", f'exec "{sys.executable}" "$@"')):
+        (tmp_path / program).write_text(f"#!/bin/sh\n{code}\n")
+        (tmp_path / program).chmod(0o755)
+    environment = {**os.environ, name: str(tmp_path)}
+    client = make_client(python=[str(tmp_path / "PythonSlicer")], environment=environment)
+    client.describe(told.done.append, told.failed.append)
+    assert client.wait(PATIENCE_SECONDS)
+    assert len(told.done) == reached
+    if not reached:
+        assert "exit code 7" in told.failure.message
+
+
 def test_missing_torch_is_named(make_client, template, told, tmp_path):
     (tmp_path / "torch.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"

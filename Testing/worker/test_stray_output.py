@@ -88,6 +88,20 @@ def test_worker_ends_with_its_input_and_takes_the_private_folder_along(tmp_path)
     assert not folder.exists()
 
 
+def test_a_launcher_that_passes_no_input_on_is_told():
+    start = "from SAMLandmarkLib.worker import server; server.CONFIGURE_SECONDS = 0.1; server.main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", start],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        answers = [json.loads(line) for line in process.stdout if line.strip()]
+    assert [answer["event"] for answer in answers] == ["started", "stopped"]
+    assert answers[1]["kind"] == "start"
+    assert "launcher" in answers[1]["message"]
+
+
 @pytest.mark.parametrize("line", [b"", b"{}", b"null", b'{"do": "embed"', b'{"event": "started"}', b"\xff"])
 def test_lines_that_are_no_request(line):
     with pytest.raises(ProtocolError):
