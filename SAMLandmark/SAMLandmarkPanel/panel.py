@@ -49,7 +49,7 @@ class Panel(VTKObservationMixin):
 
     def _buildSteps(self) -> None:
         ui, hints, session = self._ui, self._hints, self._session
-        self._templateStep = TemplateStep(ui, hints)
+        self._templateStep = TemplateStep(ui, hints, session)
         self._transferStep = TransferStep(ui, hints, session, self._ensureReady)
         self._reviewStep = ReviewStep(ui, hints, session)
         self._exportStep = ExportStep(ui, hints, session)

@@ -7,25 +7,27 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from SAMLandmarkLib.session import TransferSession
+
 from .follow_up_list import FollowUpList
 from .parameters import SAMLandmarkParameterNode
+from .placing import Placing
 from .widget_help import WidgetHelp
 
 
 class TemplateStep:
     """Shows the chosen template, points and follow-ups, and starts and ends the placing of points."""
 
-    def __init__(self, ui: Any, hints: WidgetHelp) -> None:
+    def __init__(self, ui: Any, hints: WidgetHelp, session: TransferSession) -> None:
         self._ui, self._hints = ui, hints
         self._parameters: SAMLandmarkParameterNode | None = None
         self._placer = ui.pointsList.markupsPlaceWidget()
         # the button with words does what the icons of this widget do
         self._placer.setVisible(False)
-        self._placer.setPlaceModePersistency(True)
+        self._placing = Placing(ui.placeButton, self._placer, session)
         self._followUps = FollowUpList(ui.followUpList, self._ticked)
         ui.placeButton.toggled.connect(self._placeToggled)
         ui.pointsSelector.nodeAddedByUser.connect(_nameNewPoints)
-        self._placer.activeMarkupsPlaceModeChanged.connect(self._placeModeChanged)
 
     def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
         """Show other parameters, or none while a scene is closing."""
@@ -47,11 +49,11 @@ class TemplateStep:
 
     def stopPlacing(self) -> None:
         """End the placing of points."""
-        self._placer.setPlaceModeEnabled(False)
+        self._placing.stop()
 
     def close(self) -> None:
         """Stop to follow the scene."""
-        self.stopPlacing()
+        self._placing.close()
         self._followUps.close()
 
     def _ticked(self) -> None:
@@ -62,11 +64,10 @@ class TemplateStep:
         if checked and self._parameters is not None and self._parameters.templatePoints is None:
             self._parameters.templatePoints = _newPoints()
             self.update()
-        self._placer.setPlaceModeEnabled(checked)
-
-    def _placeModeChanged(self, active: bool) -> None:
-        self._ui.placeButton.setChecked(active)
-        self._ui.placeButton.setText(_("Stop placing") if active else _("Place points"))
+        if checked:
+            self._placing.start()
+        else:
+            self._placing.stop()
 
 
 def _newPoints() -> Any:

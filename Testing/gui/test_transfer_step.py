@@ -98,6 +98,10 @@ def test_a_click_on_the_follow_up_while_placing_adds_no_point_to_the_template(st
     study.go_to(view, next(iter(study.truth.values())))
     study.bench.click(view, tuple(next(iter(study.truth.values()))))
     assert positions(study.parameters.templatePoints) == {}
+    point = next(iter(study.points.values()))
+    study.go_to(study.view_of(study.template), point)
+    study.bench.click(study.view_of(study.template), tuple(point))
+    assert list(positions(study.parameters.templatePoints)) == ["Point 1"]
 
 
 def test_cancel_in_the_middle_and_transfer_again(study):

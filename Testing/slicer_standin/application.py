@@ -161,6 +161,9 @@ def _application_logic() -> Any:
     logic.SetSliceLogics(vtk.vtkCollection())
     logic.SetViewLogics(vtk.vtkCollection())
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+    cursor = slicer.vtkMRMLCrosshairNode()
+    cursor.SetSingletonTag("default")
+    scene.AddNode(cursor)
     return logic
 
 
