@@ -16,7 +16,7 @@ from .landmarks import LandmarkSet
 from .matching.confidence import Calibration
 from .matching.judgement import judge, missing
 from .matching.pair import ExtraTemplate, PairMatcher
-from .matching.queries import Queries
+from .matching.queries import PROFILES, Queries
 from .matching.search import similarity_map
 from .model.bundle import EmbeddingModel
 from .progress import Progress
@@ -29,13 +29,15 @@ ExtraTemplates = Sequence[tuple[Volume | Embedding, LandmarkSet]]
 """Further scans with landmarks of the same labels, such as a follow-up that a reader has corrected."""
 
 PAIRS_KEPT = 4
+DEFAULT_PROFILE = "accurate"
 
 
 class TransferEngine:
     """Transfers landmarks between scans, with the model loaded once.
 
     `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `model` a file made by `samlandmark export` (the bundled one
-    by default); `max_memory` bounds the bytes of the network's activations. Raises ModelError and UsageError.
+    by default); `max_memory` bounds the bytes of the network's activations; `profile` is "accurate", or "fast" to leave
+    out the refinement by the images. Raises ModelError and UsageError.
 
     >>> engine = TransferEngine(device="cpu")
     >>> engine.model.metadata.fine_spacing_mm
@@ -43,10 +45,17 @@ class TransferEngine:
     """
 
     def __init__(
-        self, device: str = "auto", model: str | os.PathLike | None = None, max_memory: int | None = None
+        self,
+        device: str = "auto",
+        model: str | os.PathLike | None = None,
+        max_memory: int | None = None,
+        profile: str = DEFAULT_PROFILE,
     ) -> None:
+        if profile not in PROFILES:
+            raise UsageError(f"There is no profile {profile!r}; choose {' or '.join(PROFILES)}.")
+        self.profile = profile
         self.model = EmbeddingModel.load(model, device)
-        self.calibration = Calibration(**self.model.metadata.calibration)
+        self.calibration = Calibration(**self.model.metadata.calibration.get(profile, {}))
         self._embedder = Embedder(self.model, max_memory)
         self._embedded: OrderedDict[int, tuple[Volume, Embedding]] = OrderedDict()
         self._pairs: OrderedDict[tuple[int, int], PairMatcher] = OrderedDict()
@@ -115,7 +124,7 @@ class TransferEngine:
     def _matcher(self, template: Embedding, target: Embedding) -> PairMatcher:
         key = (id(template), id(target))
         if key not in self._pairs:
-            self._pairs[key] = PairMatcher(template, target)
+            self._pairs[key] = PairMatcher(template, target, PROFILES[self.profile])
         return _recent(self._pairs, key)
 
     def _match(self, landmarks: LandmarkSet, sources: Sequence[_Source]) -> tuple[TransferredLandmark, ...]:
@@ -140,6 +149,7 @@ class TransferEngine:
             "model": {"version": self.model.metadata.version, "sha256": self.model.checksum},
             "sources": {"template": template.source, "landmarks": landmarks.source, "target": target.source},
             "settings": {
+                "profile": self.profile,
                 "device": str(self.model.device),
                 "dtype": str(self.model.dtype).removeprefix("torch."),
             },

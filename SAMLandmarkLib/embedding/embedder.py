@@ -16,7 +16,7 @@ from ..model.bundle import EmbeddingModel
 from ..model.network import AIR_HU
 from ..progress import Progress
 from ..volume import CanonicalVolume, Volume
-from .embedding import Embedding, Level
+from .embedding import Embedding, Image, Level
 
 BYTES_PER_VOXEL = {torch.bfloat16: 60, torch.float32: 95}
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
@@ -59,12 +59,17 @@ class Embedder:
             name=volume.name,
             fine=Level(fine, fine_grid),
             coarse=Level(coarse, coarse_grid),
+            image=self._image(canonical),
             anchors_lps=_anchors_lps(canonical),
             field_of_view=volume.field_of_view,
             source=None if volume.source is None else str(volume.source),
             warnings=volume.warnings,
             seconds=seconds,
         )
+
+    def _image(self, canonical: CanonicalVolume) -> Image:
+        hu = torch.from_numpy(np.rint(canonical.array).astype(np.int16))
+        return Image(hu.to(self.model.device), canonical.grid)
 
     def _fine(self, hu: Tensor, progress: Progress) -> Tensor:
         if self.max_memory is None or hu.numel() * self._bytes_per_voxel <= self.max_memory:

@@ -28,10 +28,42 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Image:
+    """HU int16 `[D,H,W]` on a canonical grid."""
+
+    hu: Tensor
+    grid: CanonicalGrid
+
+    def cubes(self, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
+        """HU `[n,s,s,s]` float32 around points `(n,3)` (LPS mm), `half` steps to each side, interpolated trilinearly.
+
+        Beyond the border the HU of the border are repeated.
+        """
+        device = self.hu.device
+        center = torch.as_tensor(self.grid.index_from_lps(centers_lps), dtype=torch.float32, device=device)
+        steps = torch.arange(-half, half + 1, device=device) * (step_mm / self.grid.spacing_mm)
+        index, fraction = zip(
+            *(
+                _neighbors(center[:, axis, None] + steps, size)
+                for axis, size in zip((2, 1, 0), self.hu.shape, strict=True)
+            ),
+            strict=True,
+        )
+        z, y, x = index
+        cubes = self.hu[z[:, :, None, None], y[:, None, :, None], x[:, None, None, :]].float()
+        for part in fraction:
+            # the axes take turns at being the first, so after three times they are in order again
+            pairs = cubes.unflatten(1, (-1, 2)).movedim(1, -1)
+            cubes = torch.lerp(pairs[:, 0], pairs[:, 1], part[:, None, None, :])
+        return cubes
+
+
+@dataclass(frozen=True, eq=False)
 class Embedding:
     """What matching needs of a volume.
 
-    The fine vectors are float16, the coarse ones in the format that the device multiplies fastest.
+    The fine vectors are float16, the coarse ones in the format that the device multiplies fastest; the image is what
+    was embedded.
     `anchors_lps` `(m,3)` are random points in tissue, from which a pair's correspondences are made; `seconds` tells
     what the steps took.
     """
@@ -39,6 +71,7 @@ class Embedding:
     name: str
     fine: Level
     coarse: Level
+    image: Image
     anchors_lps: np.ndarray
     field_of_view: FieldOfView
     source: str | None = None
@@ -59,3 +92,11 @@ def _trilinear(vectors: Tensor, index: Tensor) -> Tensor:
         x, y, z = torch.minimum(low + step, size - 1).long().T
         result += weight * vectors[z, y, x].float()
     return result
+
+
+def _neighbors(index: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The two cells around each fractional index `(n,s)`, side by side `(n,2s)`, and the weight of the second one."""
+    index = index.clamp(0, size - 1)
+    low = index.floor()
+    pairs = torch.stack([low, (low + 1).clamp(max=size - 1)], dim=-1)
+    return pairs.flatten(1).long(), index - low

@@ -12,20 +12,21 @@ import torch
 
 from ..errors import SAMLandmarkError
 from ..geometry import CanonicalGrid, FieldOfView
-from .embedding import Embedding, Level
+from .embedding import Embedding, Image, Level
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def write_embedding(file: BinaryIO, embedding: Embedding) -> None:
     """Write an embedding; its name, source and warnings, which are the scan's, are left out."""
     header = {
         "version": FORMAT_VERSION,
-        "fine": _level_header(embedding.fine),
-        "coarse": _level_header(embedding.coarse),
+        "fine": _header(embedding.fine.vectors, embedding.fine.grid),
+        "coarse": _header(embedding.coarse.vectors, embedding.coarse.grid),
+        "image": _header(embedding.image.hu, embedding.image.grid),
         "size_ijk": embedding.field_of_view.size_ijk,
         "seconds": embedding.seconds,
     }
@@ -34,6 +35,7 @@ def write_embedding(file: BinaryIO, embedding: Embedding) -> None:
         header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
         fine=_bits(embedding.fine.vectors),
         coarse=_bits(embedding.coarse.vectors),
+        image=_bits(embedding.image.hu),
         anchors_lps=embedding.anchors_lps,
         ijk_to_lps=embedding.field_of_view.ijk_to_lps,
     )
@@ -48,12 +50,12 @@ def read_embedding(path: Path, device: torch.device | str = "cpu") -> Embedding:
         raise SAMLandmarkError(f"{path} holds no embedding that can be read ({error}); delete it.") from error
 
 
-def _level_header(level: Level) -> dict[str, Any]:
+def _header(values: Tensor, grid: CanonicalGrid) -> dict[str, Any]:
     return {
-        "dtype": str(level.vectors.dtype).removeprefix("torch."),
-        "origin_lps": level.grid.origin_lps.tolist(),
-        "spacing_mm": level.grid.spacing_mm,
-        "size_ijk": level.grid.size_ijk,
+        "dtype": str(values.dtype).removeprefix("torch."),
+        "origin_lps": grid.origin_lps.tolist(),
+        "spacing_mm": grid.spacing_mm,
+        "size_ijk": grid.size_ijk,
     }
 
 
@@ -69,16 +71,19 @@ def _embedding(arrays: dict[str, np.ndarray], device: torch.device | str) -> Emb
         raise ValueError(f"format {header['version']}")
     return Embedding(
         name="",
-        fine=_level(arrays["fine"], header["fine"], device),
-        coarse=_level(arrays["coarse"], header["coarse"], device),
+        fine=Level(*_on_grid(arrays["fine"], header["fine"], device)),
+        coarse=Level(*_on_grid(arrays["coarse"], header["coarse"], device)),
+        image=Image(*_on_grid(arrays["image"], header["image"], device)),
         anchors_lps=arrays["anchors_lps"],
         field_of_view=FieldOfView(arrays["ijk_to_lps"], tuple(header["size_ijk"])),
         seconds=header["seconds"],
     )
 
 
-def _level(bits: np.ndarray, header: dict[str, Any], device: torch.device | str) -> Level:
+def _on_grid(
+    bits: np.ndarray, header: dict[str, Any], device: torch.device | str
+) -> tuple[Tensor, CanonicalGrid]:
     grid = CanonicalGrid(np.array(header["origin_lps"]), header["spacing_mm"], tuple(header["size_ijk"]))
     if bits.shape[:3] != grid.shape_kji:
-        raise ValueError(f"vectors of shape {bits.shape} on a grid of {grid.shape_kji}")
-    return Level(torch.from_numpy(bits).view(getattr(torch, header["dtype"])).to(device), grid)
+        raise ValueError(f"values of shape {bits.shape} on a grid of {grid.shape_kji}")
+    return torch.from_numpy(bits).view(getattr(torch, header["dtype"])).to(device), grid

@@ -14,17 +14,29 @@ MARGIN_CAP = 0.5
 BORDER_CAP = 3.0
 
 
-FEATURES = ("log_cycle", "fine", "coarse", "log_deviation", "log_spread", "margin", "border")
+FEATURES = (
+    "log_cycle",
+    "fine",
+    "coarse",
+    "log_deviation",
+    "log_spread",
+    "margin",
+    "border",
+    "likeness",
+    "log_moved",
+)
+SET_BY_HAND = (-0.9, 2.0, 3.0, -0.8, -0.5, 2.0, 0.3, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logistic model of P(error <= 10 mm) and the thresholds of the status; lives in the model's metadata."""
+    """Logistic model of P(error <= 10 mm) and the thresholds of the status.
+
+    The model's metadata hold one for each profile, since each has evidence of its own.
+    """
 
     intercept: float = 2.0
-    weights: dict[str, float] = field(
-        default_factory=lambda: dict(zip(FEATURES, (-0.9, 2.0, 3.0, -0.8, -0.5, 2.0, 0.3), strict=True))
-    )
+    weights: dict[str, float] = field(default_factory=lambda: dict(zip(FEATURES, SET_BY_HAND, strict=True)))
     found: float = 0.8
     missing: float = 0.2
     source: str = "set by hand"
@@ -54,5 +66,7 @@ def features_of(evidence: PointMatches) -> np.ndarray:
         np.log1p(spread),
         np.minimum(evidence.matches.margin, MARGIN_CAP),
         np.nan_to_num(border, nan=BORDER_CAP),
+        np.nan_to_num(evidence.likeness, nan=0.0),
+        np.log1p(np.nan_to_num(evidence.moved_mm, nan=0.0)),
     )
     return np.column_stack(columns)

@@ -11,19 +11,24 @@ import numpy as np
 from ..embedding.embedding import Embedding
 from .prediction import Correspondences, Prediction
 from .queries import Matches, Queries, SearchSettings
+from .refinement import Refined, refine
 from .search import search
 
 CONSISTENT_MM = 8.0
 LEAST_SUPPORT = 10.0
+CYCLE_TOLERANCE_MM = 2.0
+"""How much longer the cycle of a refined match may be: half the grid that the embeddings lie on."""
 
 
 @dataclass(frozen=True)
 class PointMatches:
-    """Matches of n points with their evidence, each `(n,)` in mm.
+    """Matches of n points with their evidence, each `(n,)`.
 
     `cycle_mm`: distance after matching there and back; `deviation_mm`: from the predicted place; `spread_mm`: its
-    uncertainty; `border_mm`: distance of the predicted place to the target's border, negative outside. The last three
-    are NaN where nothing can be predicted.
+    uncertainty; `border_mm`: distance of the predicted place to the target's border, negative outside. These three
+    are NaN where nothing can be predicted. `likeness`: how alike the images are around both points, from -1 to 1;
+    `moved_mm`: how far the refinement by the images is from the embeddings' match, whether it was accepted or not;
+    both NaN where matches are not refined.
     """
 
     matches: Matches
@@ -31,6 +36,8 @@ class PointMatches:
     deviation_mm: np.ndarray
     spread_mm: np.ndarray
     border_mm: np.ndarray
+    likeness: np.ndarray
+    moved_mm: np.ndarray
 
 
 class PairMatcher:
@@ -62,21 +69,55 @@ class PairMatcher:
         """Find points `(n,3)` (LPS mm, inside the template) in the target.
 
         `extra` are further templates that show some of the points; they are looked for with the mean of all their
-        vectors. The way back is drawn to where the correspondences say that the found place belongs, not to the
-        point itself, which would make every cycle look good.
+        vectors.
         """
         queries, prediction = Queries.at(self.template, points_lps), self.predict(points_lps)
         for template in extra:
             queries, prediction = template.joined(queries, prediction)
         matches = search(queries, self.target, self.settings, prediction)
-        returning = _predicted(self.correspondences.reversed, matches.best_lps)
-        back = search(Queries.at(self.target, matches.best_lps), self.template, self.settings, returning)
-        cycle_mm = np.linalg.norm(back.best_lps - points_lps, axis=1)
+        cycle_mm = np.linalg.norm(self._back(matches.best_lps) - points_lps, axis=1)
+        likeness = moved_mm = np.full(len(points_lps), np.nan)
+        if self.settings.refine:
+            refined = refine(self.template.image, points_lps, self.target.image, matches.best_lps)
+            for template in extra:
+                refined = template.refined(refined, matches.best_lps)
+            likeness = refined.likeness
+            moved_mm = np.linalg.norm(refined.positions_lps - matches.best_lps, axis=1)
+            matches, cycle_mm = self._accepted(points_lps, matches, cycle_mm, refined.positions_lps)
+        return PointMatches(matches, cycle_mm, *self._agreement(matches, prediction), likeness, moved_mm)
+
+    def _back(self, found_lps: np.ndarray) -> np.ndarray:
+        """Where points `(n,3)` of the target are found in the template.
+
+        The search is drawn to where the correspondences say that the found place belongs, not to the point it came
+        from, which would make every cycle look good.
+        """
+        prediction = _predicted(self.correspondences.reversed, found_lps)
+        return search(Queries.at(self.target, found_lps), self.template, self.settings, prediction).best_lps
+
+    def _accepted(
+        self, points_lps: np.ndarray, matches: Matches, cycle_mm: np.ndarray, refined_lps: np.ndarray
+    ) -> tuple[Matches, np.ndarray]:
+        """The matches, refined where that does not make the cycle longer, and the cycle of the refined ones.
+
+        That cycle is the evidence in either case: matches and images err in different ways, so where both of them
+        lead back together, the place is right.
+        """
+        back = refine(self.target.image, refined_lps, self.template.image, self._back(refined_lps))
+        refined_cycle_mm = np.linalg.norm(back.positions_lps - points_lps, axis=1)
+        better = refined_cycle_mm <= cycle_mm + CYCLE_TOLERANCE_MM
+        return matches.with_best(np.where(better[:, None], refined_lps, matches.best_lps)), refined_cycle_mm
+
+    def _agreement(
+        self, matches: Matches, prediction: Prediction | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Deviation from the prediction, its spread, and its distance to the target's border."""
         if prediction is None:
-            return PointMatches(matches, cycle_mm, *(np.full(len(points_lps), np.nan) for _ in range(3)))
+            unknown = np.full(len(matches.best_lps), np.nan)
+            return unknown, unknown, unknown
         deviation_mm = np.linalg.norm(matches.best_lps - prediction.positions_lps, axis=1)
         border_mm = self.target.field_of_view.distance_to_border_mm(prediction.positions_lps)
-        return PointMatches(matches, cycle_mm, deviation_mm, prediction.spread_mm, border_mm)
+        return deviation_mm, prediction.spread_mm, border_mm
 
 
 @dataclass(frozen=True)
@@ -97,6 +138,15 @@ class ExtraTemplate:
         if prediction is None or own is None:
             return queries, prediction
         return queries, prediction.combined(own, shown)
+
+    def refined(self, refined: Refined, start_lps: np.ndarray) -> Refined:
+        """With the matches that look more alike in this template refined by it."""
+        shown = np.isfinite(self.points_lps).all(axis=1)
+        if not shown.any():
+            return refined
+        target = self.matcher.target.image
+        own = refine(self.matcher.template.image, self.points_lps[shown], target, start_lps[shown])
+        return refined.better(own, shown)
 
 
 def _predicted(correspondences: Correspondences, points_lps: np.ndarray) -> Prediction | None:

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from ..embedding.embedding import Level
-from .queries import Matches, SearchSettings
+from .queries import Matches, SearchSettings, duplicates
 
-DUPLICATE_MM = 10.0
 SUB_STEPS = 9
 """Places tried per axis between -1 and 1 cell from a peak."""
 
@@ -53,7 +52,7 @@ def ranked_candidates(
     score_sorted, fine_sorted, coarse_sorted = (
         np.take_along_axis(values, order, axis=1) for values in columns
     )
-    score_sorted[_is_duplicate(positions)] = -np.inf
+    score_sorted[duplicates(positions)] = -np.inf
     return Matches(positions, score_sorted, fine_sorted, coarse_sorted)
 
 
@@ -116,12 +115,3 @@ def _neighbor(flat: Tensor, cell: Tensor, axis: int, shift: int, last: int) -> T
     moved[..., axis] = (moved[..., axis] + shift).clamp(0, last)
     index = (moved[..., 0] * (last + 1) + moved[..., 1]) * (last + 1) + moved[..., 2]
     return flat.gather(2, index[..., None])[..., 0].double()
-
-
-def _is_duplicate(positions: np.ndarray) -> np.ndarray:
-    """Which candidates `(n,k,3)` lie within DUPLICATE_MM of a better one that is none itself, `(n,k)`."""
-    duplicate = np.zeros(positions.shape[:2], dtype=bool)
-    for later in range(1, positions.shape[1]):
-        gap = np.linalg.norm(positions[:, :later] - positions[:, later : later + 1], axis=-1)
-        duplicate[:, later] = ((gap < DUPLICATE_MM) & ~duplicate[:, :later]).any(axis=1)
-    return duplicate

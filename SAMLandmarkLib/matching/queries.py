@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..embedding.embedding import Embedding
+
+DUPLICATE_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class SearchSettings:
     `candidates`: separate coarse peaks that are followed up; `separation_cells`, `reach_cells`: least distance
     between them and half side of the box searched around each, in coarse cells; `coarse_weight`: of the coarse cosine
     beside the fine one; `prediction_weight`: penalty for leaving the predicted place by one spread, in units of
-    cosine; `prediction_cap`: where that penalty stops growing, so that it can be outvoted.
+    cosine; `prediction_cap`: where that penalty stops growing, so that it can be outvoted; `refine`: whether the images
+    themselves refine what the embeddings found.
     """
 
     candidates: int = 4
@@ -28,6 +31,10 @@ class SearchSettings:
     coarse_weight: float = 0.7
     prediction_weight: float = 0.02
     prediction_cap: float = 0.5
+    refine: bool = False
+
+
+PROFILES = {"fast": SearchSettings(), "accurate": SearchSettings(refine=True)}
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,13 @@ class Matches:
         """Position `(n,3)` of the best candidate, LPS mm."""
         return self.positions_lps[:, 0]
 
+    def with_best(self, positions_lps: np.ndarray) -> Matches:
+        """With the best candidates moved to `(n,3)` and those struck out that are no longer separate from them."""
+        positions, score = self.positions_lps.copy(), self.score.copy()
+        positions[:, 0] = positions_lps
+        score[duplicates(positions)] = -np.inf
+        return replace(self, positions_lps=positions, score=score)
+
     @property
     def similarity(self) -> np.ndarray:
         """Mean of fine and coarse cosine `(n,k)`."""
@@ -89,3 +103,12 @@ def _added(vectors: Tensor, others: Tensor, rows: np.ndarray) -> Tensor:
     total = vectors.clone()
     total[torch.as_tensor(rows, device=vectors.device)] += others
     return functional.normalize(total, dim=1)
+
+
+def duplicates(positions: np.ndarray) -> np.ndarray:
+    """Which candidates `(n,k,3)` lie within DUPLICATE_MM of a better one that is none itself, `(n,k)`."""
+    duplicate = np.zeros(positions.shape[:2], dtype=bool)
+    for later in range(1, positions.shape[1]):
+        gap = np.linalg.norm(positions[:, :later] - positions[:, later : later + 1], axis=-1)
+        duplicate[:, later] = ((gap < DUPLICATE_MM) & ~duplicate[:, :later]).any(axis=1)
+    return duplicate

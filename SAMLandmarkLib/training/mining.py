@@ -1,8 +1,8 @@
 """Corresponding points of different patients, found by the half-trained network itself.
 
 Contrasting two views of one scan never tells the network that two patients correspond. So at some point of a run its
-own matches between patients are collected; those that return when matched back, and that their surroundings agree
-with, become positives for the rest of the run. Nobody labels anything (cf. the CT-MR loop of UAE-M, Bai et al. 2023).
+own matches between patients are collected and refined by the images; those that return when matched back, and that
+their surroundings agree with, become positives for the rest of the run. Nobody labels anything (cf. the CT-MR loop of UAE-M, Bai et al. 2023).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .pool import BASE_SPACING_MM, TrainingVolume, VolumePool
 
 logger = logging.getLogger(__name__)
 
-PAIRS = 100
+PAIRS = 80
 EMBEDDINGS_KEPT = 8
-POINTS = 1500
+POINTS = 600
 LEAST_POINTS = 100
-QUICK = SearchSettings(candidates=1, reach_cells=2)
-CONSISTENT_MM = 6.0
+QUICK = SearchSettings(candidates=1, reach_cells=2, refine=True)
+CONSISTENT_MM = 5.0
 GREATEST_SPREAD_MM = 20.0
 
 

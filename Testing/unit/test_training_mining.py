@@ -35,7 +35,7 @@ def test_mined_points_move_as_the_landmarks_near_them(pool, mined, sample_landma
         points[name] = (landmarks.positions_lps - origin) / 2.0
     first, second = (pool.volumes[number].name for number in (pair.first, pair.second))
     for landmark, moved in zip(points[first], points[second], strict=True):
-        near = np.linalg.norm(pair.index_first - landmark, axis=1) < 15.0
+        near = np.linalg.norm(pair.index_first - landmark, axis=1) < 25.0
         if near.sum() >= 5:
             shifts[tuple(landmark)] = np.linalg.norm(
                 np.median(pair.index_second[near] - pair.index_first[near], axis=0) - (moved - landmark)
