@@ -34,6 +34,7 @@ class ReviewItem:
     similarity, best first; `candidate_index` tells which of them is shown, None where it is none of them.
 
     >>> item = ReviewItem("carina", "FOUND", 0.9, template_lps=(0.0, 0.0, 0.0), position_lps=(3.0, 4.0, 0.0))
+    >>> item = replace(item, transferred_lps=item.position_lps)
     >>> item.displacement_mm, item.decision.value, item.needs_review
     (5.0, 'OPEN', False)
     """
@@ -82,8 +83,9 @@ class ReviewItem:
 
     @property
     def needs_review(self) -> bool:
-        """Whether nobody has decided yet and the engine itself was not sure."""
-        return self.decision is Decision.OPEN and self.status != "FOUND"
+        """Whether nobody has decided yet, and the engine was not sure or its place isn't the one shown."""
+        moved = self.position_lps != self.transferred_lps
+        return self.decision is Decision.OPEN and (self.status != "FOUND" or moved)
 
     @property
     def usable(self) -> bool:

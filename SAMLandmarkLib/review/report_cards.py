@@ -25,21 +25,33 @@ def card(
     before = crops_around(template, item.template_lps, window)
     place, otherwise = _shown_place(item)
     after = crops_around(follow_up, place, window)
+    pictures = "".join(
+        _figure(before, plane, "template", window.name, "outside the template")
+        + _figure(after, plane, "follow-up", window.name, otherwise)
+        for plane in ("axial", "coronal")
+    )
     return (
-        f'<article class="card {escape(item.status)}">{_header(item)}<div class="crops">'
-        f"{_figures(before, 'template', window.name, 'outside the template')}"
-        f"{_figures(after, 'follow-up', window.name, otherwise)}</div>{_facts(item, relative_mm)}</article>"
+        f'<article class="card {escape(item.status)}">{_header(item)}<div class="crops">{pictures}</div>'
+        f"{_facts(item, relative_mm)}</article>"
     )
 
 
 def _header(item: ReviewItem) -> str:
     kind = "OPEN" if item.decision is Decision.OPEN else "decision"
-    reason = f'<span class="faint">{escape(item.reason)}</span>' if item.reason else ""
+    notes = "; ".join(note for note in (item.reason, _candidate_note(item)) if note)
+    reason = f'<span class="faint">{escape(notes)}</span>' if notes else ""
     return (
         f'<header><h3>{escape(item.label)}</h3><span class="badge {escape(item.status)}">'
         f'{escape(item.status.lower())}</span><span class="badge {kind}">{_DECISIONS[item.decision]}</span>'
         f"{reason}</header>"
     )
+
+
+def _candidate_note(item: ReviewItem) -> str:
+    """Tells that the reader moved the landmark to another candidate."""
+    if not item.candidate_index:
+        return ""
+    return f"moved to candidate {item.candidate_index + 1} of {len(item.candidates)}"
 
 
 def _shown_place(item: ReviewItem) -> tuple[Point | None, str]:
@@ -51,13 +63,10 @@ def _shown_place(item: ReviewItem) -> tuple[Point | None, str]:
     return item.position_lps, item.reason or "not found"
 
 
-def _figures(crops: Crops | None, scan: str, window: str, otherwise: str) -> str:
-    planes = ("axial", "coronal")
-    return "".join(
-        f'<figure><div class="crop">{_picture(crops, plane, otherwise)}</div>'
-        f"<figcaption>{scan}, {plane}{f' · {window}' if crops else ''}</figcaption></figure>"
-        for plane in planes
-    )
+def _figure(crops: Crops | None, plane: str, scan: str, window: str, otherwise: str) -> str:
+    caption = f"{scan}, {plane} · {window}" if crops else f"{scan}, {plane}"
+    picture = _picture(crops, plane, otherwise)
+    return f'<figure><div class="crop">{picture}</div><figcaption>{caption}</figcaption></figure>'
 
 
 def _picture(crops: Crops | None, plane: str, otherwise: str) -> str:

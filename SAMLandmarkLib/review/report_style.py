@@ -29,8 +29,8 @@ figure { margin: 0; } figcaption { font-size: 12px; color: var(--faint); padding
 .crop { position: relative; width: 200px; height: 200px; background: #2c2c2c; color: #c8cfda; display: flex;
   align-items: center; justify-content: center; text-align: center; font-size: 13px; padding: 14px; overflow: hidden; }
 .crop img, .crop svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; font-size: 14px; align-content: start; }
-dt { color: var(--faint); } dd { margin: 0; font-variant-numeric: tabular-nums; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; font-size: 13px; align-content: start; }
+dt { color: var(--faint); } dd { margin: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
 @media (max-width: 1100px) { .card { grid-template-columns: 1fr; } .crops { grid-template-columns: repeat(2, 200px); } }
 @media print { body { background: #fff; font-size: 12px; } main { padding: 0; } .card { border-radius: 0; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }

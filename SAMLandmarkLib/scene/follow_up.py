@@ -76,7 +76,7 @@ def write_follow_up(
         _write_positions(markups_node, volume_node, rows)
         for number, item in enumerate(rows):
             markups_node.SetNthControlPointDescription(number, describe(item))
-            markups_node.SetNthControlPointSelected(number, item is not None and not _waits(item))
+            markups_node.SetNthControlPointSelected(number, item is not None and not item.needs_review)
             markups_node.SetNthControlPointAssociatedNodeID(number, volume_node.GetID())
         _write_measurements(markups_node, rows)
 
@@ -105,10 +105,6 @@ def describe(item: ReviewItem | None) -> str:
         return NOT_TRANSFERRED
     engine = f"{item.status}: {item.reason}" if item.reason else item.status
     return engine if item.decision is Decision.OPEN else f"{item.decision.value} by the user; {engine}"
-
-
-def _waits(item: ReviewItem) -> bool:
-    return item.needs_review
 
 
 @contextmanager

@@ -132,8 +132,8 @@ def _final_status(item: ReviewItem) -> Status:
         return Status.MISSING
     if item.decision in (Decision.ACCEPTED, Decision.CORRECTED):
         return Status.FOUND
-    # A candidate that the user moved a missing landmark to, and hasn't accepted yet.
-    return Status.DOUBTFUL if item.status == "MISSING" else Status(item.status)
+    # At a candidate that the user has not accepted it is doubtful, whatever the engine said of its own place.
+    return Status.DOUBTFUL if item.position_lps != item.transferred_lps else Status(item.status)
 
 
 def _array_or_none(point: Point | None) -> np.ndarray | None:

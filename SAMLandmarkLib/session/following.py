@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from .board import ReviewBoard
 from .scans import Scan
 from .transfers import Wish
 from .work import Work
+
+# Files round coordinates, and non-linear transforms are inverted to 0.01 mm.
+SAME_PLACE_MM = 0.02
 
 
 class Follower:
@@ -71,8 +75,10 @@ class Follower:
 
     def is_outdated(self, key: str, label: str) -> bool:
         """Whether a landmark of the template was not transferred from where it is now."""
-        item = self._board.state.item(key, label)
-        return item is None or item.template_lps != self._template_lps(label)
+        item, place = self._board.state.item(key, label), self._template_lps(label)
+        if item is None or item.template_lps is None or place is None:
+            return True
+        return math.dist(item.template_lps, place) > SAME_PLACE_MM
 
     def _template_lps(self, label: str) -> tuple[float, float, float] | None:
         return next((point.position_lps for point in self._board.points if point.label == label), None)

@@ -13,6 +13,8 @@ from .estimate import TimeEstimate, million_voxels_2mm
 
 # Not the scan's fault and not worth a message: the user or the session itself stopped it.
 SILENT_KINDS = ("cancelled", "forgotten")
+# Not the scan's fault either, but the user must know: the worker itself has a problem.
+WORKER_KINDS = ("crash", "disk", "installation", "memory", "model", "start")
 
 
 @dataclass(eq=False)
@@ -53,11 +55,14 @@ class Scan:
             self.fraction, self.step, self.embedding, self.sent_mark = 0.0, "", False, None
 
     @property
-    def million_voxels(self) -> float:
-        """Size on the 2 mm grid; 0 where the volume can't be used."""
+    def million_voxels_left(self) -> float:
+        """Size of what is still to be embedded, on the 2 mm grid; 0 where the volume can't be used."""
+        if self.ready:
+            return 0.0
         try:
             array, ijk_to_lps = volume_arrays(self.node)
-            return million_voxels_2mm(array.shape, ijk_to_lps)
+            done = self.fraction if self.embedding else 0.0
+            return million_voxels_2mm(array.shape, ijk_to_lps) * (1 - done)
         except SAMLandmarkError:
             return 0.0
 
@@ -118,10 +123,12 @@ class Embeddings:
             if scan.sent_mark != mark:
                 return
             scan.embedding, scan.fraction = False, 0.0
-            if failure.kind in SILENT_KINDS:
+            if failure.kind in SILENT_KINDS or failure.kind in WORKER_KINDS:
                 scan.sent_mark = None
                 self._on_change(scan)
-            else:
+            if failure.kind in WORKER_KINDS:
+                self._on_note(failure.message)
+            elif failure.kind not in SILENT_KINDS:
                 self._fail(scan, failure.message)
 
         return failed

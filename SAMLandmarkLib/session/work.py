@@ -10,7 +10,7 @@ from ..scene.undo import UndoStep
 from ..worker import TransferReply, TransferRequest, WorkerClient, WorkerFailure
 from .estimate import TimeEstimate
 from .heat_maps import HeatMaps
-from .scans import SILENT_KINDS, Embeddings, Scan
+from .scans import SILENT_KINDS, WORKER_KINDS, Embeddings, Scan
 from .status import Activity, SessionStatus
 from .transfers import Transfers, Wish
 
@@ -125,7 +125,7 @@ class Work:
 
     def stop(self) -> None:
         """Drop all requests and end the worker's process, if it does anything."""
-        was_busy = self.worker.busy
+        was_busy = self.busy
         self._transfers.drop()
         self._transfers_begun = 0
         if self.heat_maps.running:
@@ -152,7 +152,9 @@ class Work:
         if not self._transfers.running:
             self._transfers_begun = 0
         scan = self.scan(key)
-        if failure.kind not in SILENT_KINDS and scan is not None and not scan.failure:
+        if failure.kind in WORKER_KINDS:
+            self._owner.tell(failure.message)
+        elif failure.kind not in SILENT_KINDS and scan is not None and not scan.failure:
             scan.failure = failure.message
             self._owner.tell(f"{scan.name}: {failure.message}")
             self._owner.scan_changed(scan)
@@ -223,5 +225,5 @@ class Work:
 
     def estimate_seconds(self) -> float:
         """Seconds that a transfer to all follow-ups would take from now on."""
-        left = [scan.million_voxels * (1 - scan.fraction) for scan in self.scans if not scan.ready]
+        left = [scan.million_voxels_left for scan in self.scans]
         return self.estimate.seconds(left, len(self.follow_ups))

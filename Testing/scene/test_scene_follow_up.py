@@ -22,7 +22,9 @@ from SAMLandmarkLib.scene.volumes import scan_key
 
 LABELS = ["carina", "left hilum", "nodule"]
 ITEMS = {
-    "carina": ReviewItem("carina", "FOUND", 0.93, 0.81, 1.5, position_lps=(1.0, 2.0, 100.0)),
+    "carina": ReviewItem(
+        "carina", "FOUND", 0.93, 0.81, 1.5, position_lps=(1.0, 2.0, 100.0), transferred_lps=(1.0, 2.0, 100.0)
+    ),
     "left hilum": ReviewItem(
         "left hilum", "DOUBTFUL", 0.41, 0.6, 9.0, "low similarity", position_lps=(4.0, 5.0, 110.0)
     ),
