@@ -74,6 +74,17 @@ def test_module_and_its_resources_lie_beside_each_other(installed: Path) -> None
     assert (installed / "SAMLandmarkPanel" / "installation.py").is_file()
 
 
+def test_everything_lies_where_slicer_looks_for_scripted_modules(installed: Path) -> None:
+    prefix = installed.parents[2]
+    assert [path for path in prefix.rglob("*") if path.is_file() and installed not in path.parents] == []
+    assert {path.name for path in installed.iterdir()} == {
+        "SAMLandmark.py",
+        "SAMLandmarkPanel",
+        "SAMLandmarkLib",
+        "Resources",
+    }
+
+
 def test_nothing_of_the_tests_is_installed(installed: Path) -> None:
     assert not [
         path for path in installed.rglob("*") if "Testing" in path.parts or path.name.startswith("test_")
