@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import __version__
 from ..errors import OutputError, SAMLandmarkError
 from ..files import atomic_path
 
@@ -47,7 +48,7 @@ def default_cache_folder() -> Path:
 
 def embedding_key(volume: Volume, model: EmbeddingModel) -> str:
     """SHA-256, in hexadecimal, of all that an embedding depends on."""
-    computed_by = [model.checksum, str(model.dtype), model.metadata.spacing_mm]
+    computed_by = [__version__, model.checksum, str(model.dtype), model.metadata.spacing_mm]
     scan = [str(volume.array.dtype), volume.array.shape, volume.ijk_to_lps.tolist()]
     digest = hashlib.sha256(json.dumps([computed_by, scan]).encode())
     digest.update(np.ascontiguousarray(volume.array).data)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..embedding.cache import EmbeddingCache, embedding_key
-from ..embedding.embedding import Embedding, Level
+from ..embedding.embedding import Embedding, Image, Level
 from ..errors import ModelError, OutputError, SAMLandmarkError, UsageError
 from ..landmarks import LandmarkSet
 from ..model.bundle import EmbeddingModel
@@ -47,11 +47,14 @@ class EmbeddedScan:
 
     def on_device_of(self, model: EmbeddingModel) -> Embedding:
         """The embedding where the model computes, to which it moves if it lies elsewhere."""
-        fine, coarse = self.embedding.fine, self.embedding.coarse
+        fine, coarse, image = self.embedding.fine, self.embedding.coarse, self.embedding.image
         if fine.vectors.device != model.device or coarse.vectors.dtype != model.dtype:
-            fine = Level(fine.vectors.to(model.device), fine.grid)
-            coarse = Level(coarse.vectors.to(model.device, model.dtype), coarse.grid)
-            self.embedding = replace(self.embedding, fine=fine, coarse=coarse)
+            self.embedding = replace(
+                self.embedding,
+                fine=Level(fine.vectors.to(model.device), fine.grid),
+                coarse=Level(coarse.vectors.to(model.device, model.dtype), coarse.grid),
+                image=Image(image.hu.to(model.device), image.grid),
+            )
         return self.embedding
 
 
@@ -63,9 +66,9 @@ class _Way:
     max_memory: int | None
 
     def __str__(self) -> str:
-        if self.max_memory is None:
-            return "on the CPU" if self.device == "cpu" else "without a memory limit"
-        return f"with a memory limit of {self.max_memory / 2**20:.0f} MiB"
+        where = "on the CPU" if self.device == "cpu" else "on the GPU"
+        limit = self.max_memory
+        return where if limit is None else f"{where} with a memory limit of {limit / 2**20:.0f} MiB"
 
 
 class Workshop:
@@ -218,7 +221,7 @@ class Workshop:
                 raise MemoryError(TOO_LITTLE_MEMORY) from failure
             device = "The GPU" if self.engine.model.device.type != "cpu" else "The computer"
             self._ways.pop(0)
-            self._note(f"{device} had too little memory; it went on {self._ways[0]}.")
+            self._note(f"{device} had too little memory, so the rest was computed {self._ways[0]}.")
             self.engine = self._engine()
 
     def _note(self, text: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from SAMLandmarkLib.embedding.cache import EmbeddingCache, default_cache_folder, embedding_key
-from SAMLandmarkLib.embedding.embedding import Embedding, Level
+from SAMLandmarkLib.embedding.embedding import Embedding, Image, Level
 from SAMLandmarkLib.errors import OutputError
 from SAMLandmarkLib.geometry import CanonicalGrid, FieldOfView
 from SAMLandmarkLib.volume import Volume
@@ -26,11 +26,13 @@ KEYS = [f"{number:064x}" for number in range(4)]
 def random_embedding(seed: int = 0, coarse_dtype: torch.dtype = torch.bfloat16) -> Embedding:
     generator = torch.Generator().manual_seed(seed)
     grids = [CanonicalGrid(np.array([-1.5, 0.1, seed]), spacing, (8, 6, 4)) for spacing in (4.0, 8.0)]
+    image_grid = CanonicalGrid(np.array([-2.5, -0.9, seed]), 2.0, (16, 12, 8))
     vectors = [torch.randn(4, 6, 8, 16, generator=generator) for _ in grids]
     return Embedding(
         name="scan",
         fine=Level(vectors[0].half(), grids[0]),
         coarse=Level(vectors[1].to(coarse_dtype), grids[1]),
+        image=Image(torch.randint(-1024, 3071, (8, 12, 16), generator=generator).short(), image_grid),
         anchors_lps=np.random.default_rng(seed).normal(size=(7, 3)),
         field_of_view=FieldOfView(
             np.array([[0, 1, 0, 1.1], [1, 0, 0, 2], [0, 0.3, 3, 3], [0, 0, 0, 1]]), (5, 6, 7)
@@ -59,6 +61,8 @@ def test_embedding_comes_back_to_the_bit(cache, dtype):
             expected.grid.spacing_mm,
             expected.grid.size_ijk,
         )
+    assert torch.equal(found.image.hu, embedding.image.hu)
+    assert found.image.grid.size_ijk == embedding.image.grid.size_ijk
     np.testing.assert_array_equal(found.anchors_lps, embedding.anchors_lps)
     np.testing.assert_array_equal(found.field_of_view.ijk_to_lps, embedding.field_of_view.ijk_to_lps)
     assert found.field_of_view.size_ijk == embedding.field_of_view.size_ijk

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from SAMLandmarkLib.embedding.embedding import Level
 from SAMLandmarkLib.errors import UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
 from SAMLandmarkLib.transfer import TransferEngine
@@ -108,6 +111,16 @@ def test_gpu_that_was_asked_for_and_is_broken_is_an_error(tmp_path):
         Workshop(
             WorkerSettings(device="cuda"), tmp_path, Unusable(RuntimeError("CUDA error: no kernel image"))
         )
+
+
+def test_embedding_moves_to_where_the_engine_computes(shop, template):
+    scan = shop.embed_volume(template)
+    coarse = scan.embedding.coarse
+    other = torch.float32 if coarse.vectors.dtype == torch.bfloat16 else torch.bfloat16
+    scan.embedding = replace(scan.embedding, coarse=Level(coarse.vectors.to(other), coarse.grid))
+    moved = scan.on_device_of(shop.engine.model)
+    assert moved.coarse.vectors.dtype == shop.engine.model.dtype
+    assert scan.on_device_of(shop.engine.model) is moved, "what is known of pairs goes by the object"
 
 
 @pytest.mark.parametrize(
