@@ -70,9 +70,9 @@ class SAMLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
-        self.initializeParameterNode()
-        self._panel.takeUpScene()
+        self._panel.takeUpScene(self.logic.getParameterNode())
 
     def cleanup(self) -> None:
         """The module is about to be unloaded."""
@@ -90,7 +90,7 @@ class SAMLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._panel.exit()
 
     def onSceneStartClose(self, caller: Any, event: Any) -> None:
-        """The nodes are about to go."""
+        """The nodes are about to go, or others about to come."""
         self._panel.setParameterNode(None)
 
     def onSceneEndClose(self, caller: Any, event: Any) -> None:
@@ -99,8 +99,7 @@ class SAMLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndImport(self, caller: Any, event: Any) -> None:
         """A scene was loaded: go on where it was saved."""
-        self.initializeParameterNode()
-        self._panel.takeUpScene()
+        self._panel.takeUpScene(self.logic.getParameterNode())
 
     def initializeParameterNode(self) -> None:
         """Make sure that the scene has the module's parameters and that the panel shows them."""

@@ -26,11 +26,12 @@ class ExportStep:
 
     def export(self, *_unused: Any) -> None:
         """Write the files into the chosen folder; what goes wrong is told below the button."""
-        folder = Path(self._ui.exportFolderButton.directory)
+        folder, self._exported = Path(self._ui.exportFolderButton.directory), None
         try:
             files = self._session.export(folder)
         except SAMLandmarkError as error:
             showText(self._ui.exportLabel, str(error))
+            self.update()
             return
         self._exported = folder
         text = _("{count} files were written; open {report} to read the results.")

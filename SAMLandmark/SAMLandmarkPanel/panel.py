@@ -80,15 +80,15 @@ class Panel(VTKObservationMixin):
         self._templateStep.setParameterNode(parameters)
         self._parametersChanged()
 
-    def takeUpScene(self) -> None:
-        """Go on with the review that a loaded scene brought along."""
-        if self._parameters is None or not self._session.restore():
-            return
-        # a scene that was just opened must not start to compute by itself
-        self._parameters.live = False
-        self._parameters.templateVolume = self._session.template_volume
-        self._parameters.templatePoints = self._session.template_markups
-        self._parameters.followUps = [scan.volume_node for scan in self._session.follow_ups]
+    def takeUpScene(self, parameters: SAMLandmarkParameterNode) -> None:
+        """Show a scene's parameters, and go on with the review that it brought along, if any."""
+        # first the review: parameters that are shown start to compute what the session does not know yet
+        if self._session.restore():
+            parameters.live = False
+            parameters.templateVolume = self._session.template_volume
+            parameters.templatePoints = self._session.template_markups
+            parameters.followUps = [scan.volume_node for scan in self._session.follow_ups]
+        self.setParameterNode(parameters)
 
     def enter(self) -> None:
         """The module was opened."""
@@ -122,6 +122,8 @@ class Panel(VTKObservationMixin):
 
     def _parametersChanged(self, *_unused: Any) -> None:
         parameters = self._parameters
+        if slicer.mrmlScene.IsBatchProcessing():
+            return  # a scene that is being loaded is taken up as a whole
         # without the engine's packages nothing may start to compute when a volume is chosen
         if parameters is not None and self._installed:
             self._giveScans(parameters)

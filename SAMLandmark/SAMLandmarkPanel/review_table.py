@@ -12,7 +12,7 @@ from SAMLandmarkLib.session import TransferSession
 
 from .review_text import TEXT_COLOR, cellColor, cellText, detailText
 
-_LABEL_WIDTH, _CELL_WIDTH, _ROW_HEIGHT = 150, 136, 36
+_LABEL_WIDTH, _NARROWEST_CELL, _CELL_MARGIN = 150, 90, 8
 
 
 class ReviewTable:
@@ -23,10 +23,11 @@ class ReviewTable:
         self._keys: tuple[str, ...] = ()
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
-        table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        table.verticalHeader().setDefaultSectionSize(2 * table.fontMetrics().lineSpacing() + _CELL_MARGIN)
         table.verticalHeader().setMaximumWidth(_LABEL_WIDTH)
         table.verticalHeader().setTextElideMode(qt.Qt.ElideMiddle)
-        table.setWordWrap(True)
+        table.horizontalHeader().setTextElideMode(qt.Qt.ElideMiddle)
+        table.horizontalHeader().setStretchLastSection(True)
         table.setHorizontalScrollMode(qt.QAbstractItemView.ScrollPerPixel)
         table.currentCellChanged.connect(self._cellChanged)
         table.cellClicked.connect(self._cellChanged)
@@ -90,10 +91,9 @@ class ReviewTable:
         header.setToolTip(scan.message or explained.format(name=scan.name))
 
     def _fitColumns(self) -> None:
-        columns = self._table.columnCount
-        room = self._table.viewport().width if columns else 0
-        for column in range(columns):
-            self._table.setColumnWidth(column, max(_CELL_WIDTH, room // columns))
+        for column in range(self._table.columnCount):
+            wanted = self._table.sizeHintForColumn(column) + _CELL_MARGIN
+            self._table.setColumnWidth(column, max(_NARROWEST_CELL, wanted))
 
     def _cellChanged(self, row: int, column: int, *_unused: Any) -> None:
         if row < 0 or not 0 <= column < len(self._keys):

@@ -63,6 +63,10 @@ def _is_clipped(widget: QtWidgets.QWidget) -> bool:
         return False  # shows the end of a long path, as CTK does
     if isinstance(widget, QtWidgets.QLabel) and widget.wordWrap:
         return widget.heightForWidth(widget.width) > widget.height
+    if type(widget).__name__ == "ctkCollapsibleButton":
+        return (
+            widget.fontMetrics().horizontalAdvance(text) + 40 > widget.width
+        )  # what it holds is looked at by itself
     needed = widget.sizeHint()
     return needed.width() > widget.width or needed.height() > widget.height
 
@@ -126,6 +130,8 @@ def test_no_text_is_clipped_while_it_runs(full_panel):
     full_panel.parameters.templatePoints.AddControlPoint(0.0, 0.0, -370.0, "another")
     full_panel.bench.settle()
     full_panel.click(full_panel.ui.transferButton)
+    assert full_panel.ui.transferButton.text == "Cancel"
+    full_panel.bench.settle(60)
     assert _clipped(full_panel) == []
     full_panel.wait_for_end()
 

@@ -115,6 +115,7 @@ class qSlicerApplication(PythonQtObject, _Application):
         QtCore.QSettings.setDefaultFormat(QtCore.QSettings.IniFormat)
         QtCore.QSettings.setPath(QtCore.QSettings.IniFormat, QtCore.QSettings.UserScope, self._temporary.name)
         self._logic = _application_logic()
+        self._data_io = _scene_reading(self._logic)
 
     temporaryPath = Property(str, lambda self: self._temporary.name)
 
@@ -165,6 +166,20 @@ def _application_logic() -> Any:
     cursor.SetSingletonTag("default")
     scene.AddNode(cursor)
     return logic
+
+
+def _scene_reading(application_logic: Any) -> tuple[Any, Any]:
+    """What reading a scene bundle (.mrb) needs; to be kept alive."""
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.SetMRMLScene(slicer.mrmlScene)
+    remote.SetMRMLApplicationLogic(application_logic)
+    remote.GetCacheManager().SetRemoteCacheDirectory("")
+    manager = slicer.vtkDataIOManagerLogic()
+    manager.SetMRMLScene(slicer.mrmlScene)
+    manager.SetMRMLApplicationLogic(application_logic)
+    manager.SetAndObserveDataIOManager(remote.GetDataIOManager())
+    remote.AddDataIOToScene()
+    return remote, manager
 
 
 def start_application() -> qSlicerApplication:

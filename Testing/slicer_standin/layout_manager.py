@@ -69,20 +69,27 @@ class qSlicerLayoutManager(PythonQtObject, QtCore.QObject):
             return
         self._description = description
         for widget in self._widgets.values():
-            widget.setParent(None)
+            # never without a parent: it would be a window of its own and take the keyboard away
+            widget.setParent(self._viewport)
+            widget.hide()
         if self._root is not None:
             self._root.deleteLater()
         self._root = self._build(ElementTree.fromstring(description))
         self._column.addWidget(self._root)
+        self._root.show()
         self.layoutChanged.emit(self._arrangement())
 
     def _build(self, element: ElementTree.Element) -> QtWidgets.QWidget:
         if element.tag == "view":
             return self._view(element.get("class"), element.get("singletontag"))
         vertical = element.get("type") == _VERTICAL
-        splitter = QtWidgets.QSplitter(QtCore.Qt.Vertical if vertical else QtCore.Qt.Horizontal)
+        splitter = QtWidgets.QSplitter(
+            QtCore.Qt.Vertical if vertical else QtCore.Qt.Horizontal, self._viewport
+        )
         for item in element.findall("item"):
-            splitter.addWidget(self._build(item[0]))
+            view = self._build(item[0])
+            splitter.addWidget(view)
+            view.show()
         splitter.setSizes([1000] * splitter.count())
         return splitter
 
@@ -93,5 +100,4 @@ class qSlicerLayoutManager(PythonQtObject, QtCore.QObject):
             widget = qMRMLSliceWidget()
             widget.setMRMLSliceNode(slicer.mrmlScene.GetSingletonNode(tag, class_name))
             self._widgets[tag] = widget
-        self._widgets[tag].setVisible(True)
         return self._widgets[tag]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import ctypes
-import sys
 import types
 from collections.abc import Callable
 from functools import cache
@@ -58,7 +56,6 @@ def _signal(sender: QtCore.QObject, signature: str) -> Any:
 @cache
 def build_qt() -> types.ModuleType:
     """The module `qt`; changes PySide6's classes for the whole process, since Qt hands its own objects out too."""
-    _keep_constants_alive()
     _make_properties_attributes()
     QtCore.QObject.name = _attribute("objectName")
     QtCore.QObject.className = lambda self: self.metaObject().className()
@@ -70,17 +67,6 @@ def build_qt() -> types.ModuleType:
             if not name.startswith("_"):
                 setattr(qt, name, dressed(getattr(module, name)))
     return qt
-
-
-def _keep_constants_alive() -> None:
-    """Give None, True and False more references than a process can use up.
-
-    PySide6 6.12 returns them without counting the reference. From Python 3.12 on they are immortal and that is right;
-    before, the interpreter dies of it after some thousand calls.
-    """
-    if sys.version_info < (3, 12):
-        for constant in (None, True, False):
-            ctypes.c_ssize_t.from_address(id(constant)).value += 2**40
 
 
 @cache
