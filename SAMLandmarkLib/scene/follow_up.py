@@ -39,7 +39,7 @@ def create_follow_up_markups(scene: object, volume_node: object) -> object:
     node = scene.AddNewNodeByClass(_CLASS, name)
     node.SetUndoEnabled(True)
     node.SetAttribute(KEY_ATTRIBUTE, scan_key(volume_node))
-    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    follow_transform(node, volume_node)
     node.SetFixedNumberOfControlPoints(True)
     node.CreateDefaultDisplayNodes()
     _style(node.GetDisplayNode())
@@ -83,16 +83,25 @@ def write_follow_up(
 
 def read_follow_up(markups_node: object, volume_node: object) -> dict[str, Point]:
     """Where the defined points of a follow-up's markups node are now, by label, LPS mm in the volume's own frame."""
+    ras = own_points(markups_node)
+    points = own_lps_from(np.array(list(ras.values())), markups_node, volume_node).tolist()
+    return {label: tuple(point) for label, point in zip(ras, points, strict=True)}
+
+
+def own_points(markups_node: object) -> dict[str, Point]:
+    """The defined points of a markups node by label, RAS mm in the node's own frame: no transform changes them."""
     defined = slicer.vtkMRMLMarkupsNode.PositionDefined
-    numbers = [
-        number
+    return {
+        markups_node.GetNthControlPointLabel(number): markups_node.GetNthControlPointPosition(number)
         for number in range(markups_node.GetNumberOfControlPoints())
         if markups_node.GetNthControlPointPositionStatus(number) == defined
-    ]
-    ras = [markups_node.GetNthControlPointPosition(number) for number in numbers]
-    points = own_lps_from(np.array(ras), markups_node, volume_node).tolist()
-    labels = [markups_node.GetNthControlPointLabel(number) for number in numbers]
-    return {label: tuple(point) for label, point in zip(labels, points, strict=True)}
+    }
+
+
+def follow_transform(markups_node: object, volume_node: object) -> None:
+    """Put a follow-up's markups under the parent transform of its volume, so that both move together."""
+    if markups_node.GetTransformNodeID() != volume_node.GetTransformNodeID():
+        markups_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
 
 
 def describe(item: ReviewItem | None) -> str:

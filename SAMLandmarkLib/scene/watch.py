@@ -48,6 +48,18 @@ class MarkupsWatch:
         self._on_change()
 
 
+class TransformWatch:
+    """Calls `on_change()` after the parent transform of a node became another one."""
+
+    def __init__(self, node: object, on_change: Callable[[], None]) -> None:
+        self._observers = Observers()
+        self._observers.add(node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, on_change)
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._observers.clear()
+
+
 class SceneWatch:
     """Calls back when the scene is about to close, lost a node, or was undone or redone, by whomever."""
 

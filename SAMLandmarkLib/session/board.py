@@ -7,11 +7,19 @@ from dataclasses import dataclass
 
 from ..errors import ReviewError
 from ..review import Point, ReviewItem, ReviewState
-from ..scene.follow_up import create_follow_up_markups, read_follow_up, show_only_in, write_follow_up
+from ..scene.follow_up import (
+    create_follow_up_markups,
+    follow_transform,
+    own_points,
+    read_follow_up,
+    show_only_in,
+    write_follow_up,
+)
 from ..scene.layout import slice_node_ids
 from ..scene.points import ScenePoint, read_points
 from ..scene.review_node import ReviewNode
 from ..scene.undo import UndoStep, join_undo
+from ..scene.volumes import ijk_to_ras
 from .scans import Scan
 
 
@@ -33,6 +41,7 @@ class ReviewBoard:
         self.writing = False
         self._review: ReviewNode | None = None
         self._written: dict[str, dict[str, Point]] = {}
+        self._geometry: dict[str, bytes] = {}
         self._undo_level = scene.GetNumberOfUndoLevels()
 
     # ---- the review node
@@ -119,7 +128,7 @@ class ReviewBoard:
             write_follow_up(node, scan.node, self.state.labels, self.state.items(scan.key))
         finally:
             self.writing = False
-        self._written[scan.key] = read_follow_up(node, scan.node)
+        self._remember_written(scan, node)
 
     def show_in_own_views(self, scan: Scan) -> None:
         """Show a follow-up's markups only in its own views, where it has some."""
@@ -142,17 +151,31 @@ class ReviewBoard:
         """What the markups of follow-ups say now was not moved by the user."""
         for scan in scans:
             node = self.markups_of(scan)
-            self._written[scan.key] = {} if node is None else read_follow_up(node, scan.node)
+            if node is not None:
+                self._remember_written(scan, node)
+
+    def _remember_written(self, scan: Scan, node: object) -> None:
+        self._written[scan.key] = own_points(node)
+        self._geometry[scan.key] = ijk_to_ras(scan.node).tobytes()
+
+    def follow_transform(self, scan: Scan) -> None:
+        """Let a follow-up's markups move with its volume.
+
+        Not where the volume got another geometry, as when its transform was hardened: there the markups are right.
+        """
+        node = self.markups_of(scan)
+        if node is not None and self._geometry.get(scan.key) == ijk_to_ras(scan.node).tobytes():
+            follow_transform(node, scan.node)
 
     def moves(self, scan: Scan) -> list[Move]:
         """What the user moved, placed or took away in the markups of a follow-up since they were written."""
         node, before = self.markups_of(scan), self._written.get(scan.key, {})
         if node is None:
             return []
-        now = read_follow_up(node, scan.node)
-        return [
-            Move(label, now.get(label)) for label in self.state.labels if now.get(label) != before.get(label)
-        ]
+        now = own_points(node)
+        changed = [label for label in self.state.labels if now.get(label) != before.get(label)]
+        places = read_follow_up(node, scan.node) if changed else {}
+        return [Move(label, places.get(label)) for label in changed]
 
     def item_to_move(self, scan: Scan, label: str) -> ReviewItem:
         """The item of a landmark; a new one where the user placed it before anything was transferred."""

@@ -49,10 +49,9 @@ class Scan:
         """The worker has used the scan's embedding, so it has it."""
         self.fraction, self.embedding, self.failure = 1.0, False, ""
 
-    def reset_unless_ready(self) -> None:
-        """The worker doesn't embed the scan any more."""
-        if not self.ready:
-            self.fraction, self.step, self.embedding, self.sent_mark = 0.0, "", False, None
+    def reset(self) -> None:
+        """The worker doesn't know the scan, or doesn't go on with it."""
+        self.fraction, self.step, self.embedding, self.sent_mark = 0.0, "", False, None
 
     @property
     def million_voxels_left(self) -> float:

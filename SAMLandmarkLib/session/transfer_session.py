@@ -8,16 +8,16 @@ from pathlib import Path
 
 from ..review import ReviewItem, ReviewState, next_doubtful
 from ..scene.layout import ORIENTATIONS
-from .core import SessionCore
 from .display import look_at, show_side_by_side
 from .export import ExportScan, write_export
 from .scans import Scan
+from .session_transfer import SessionTransfer
 from .status import Change
 
 _Operation = Callable[..., ReviewState]
 
 
-class TransferSession(SessionCore):
+class TransferSession(SessionTransfer):
     """Carries the landmarks of a template to its follow-ups and keeps the review of them in a scene.
 
     `worker` computes and stays the caller's; `who` signs the log (the user's login name by default). The scene's
@@ -103,7 +103,7 @@ class TransferSession(SessionCore):
         state = operation(self.state, *key, *values, who=self.who)
         if state is not self.state:
             self._board.commit(state, self._board.step(), [scan])
-            self._watch_markups()
+            self._watch_nodes()
             self._notify(Change.REVIEW)
 
     # ---- undo

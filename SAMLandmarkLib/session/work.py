@@ -90,6 +90,8 @@ class Work:
     def replace_worker(self, worker: WorkerClient) -> None:
         """Go on with another worker, which doesn't know any scan yet."""
         self.stop()
+        for scan in self.scans:
+            scan.reset()
         for user in (self, self.heat_maps, self._embeddings, self._transfers):
             user.worker = worker
 
@@ -131,7 +133,8 @@ class Work:
         if self.heat_maps.running:
             self.heat_maps.hide()
         for scan in self.scans:
-            scan.reset_unless_ready()
+            if not scan.ready:
+                scan.reset()
         self._prepared.clear()
         if was_busy:
             self.worker.cancel()

@@ -470,6 +470,20 @@ class TestReview:
         assert transferred.item(may.key, LABELS[1]) == before
         assert_allclose(read_follow_up(may.markups_node, may.volume_node)[LABELS[1]], before.position_lps)
 
+    def test_points_move_with_their_volume_and_that_is_no_correction(self, transferred, loaded, scene):
+        may, before = transferred.follow_ups[0], transferred.state
+        transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(
+            slicer.util.vtkMatrixFromArray(affine_from_parts((40, 0, 0), (1, 1, 1), np.eye(3)))
+        )
+        shown = np.array(may.markups_node.GetNthControlPointPositionWorld(0))
+        loaded.may.SetAndObserveTransformNodeID(transform.GetID())
+        may.markups_node.SetNthControlPointSelected(1, False)
+        assert transferred.state is before
+        assert_allclose(may.markups_node.GetNthControlPointPositionWorld(0), shown + (40, 0, 0))
+        loaded.may.HardenTransform()
+        assert_allclose(may.markups_node.GetNthControlPointPositionWorld(0), shown + (40, 0, 0))
+
     def test_a_missing_landmark_can_be_placed_by_hand(self, transferred):
         may = transferred.follow_ups[0]
         transferred.set_missing(may.key, LABELS[0])
@@ -630,6 +644,19 @@ class TestStopping:
         move_in_view(loaded.markups, 0, (3.0, 0.0, 0.0))
         loaded.markups.GetScene().Undo()
         assert changes == [] and not worker.busy
+
+
+def test_another_worker_can_take_over(transferred, settings, loaded):
+    client = WorkerClient(settings)
+    transferred.transfer()
+    transferred.worker = client
+    assert not transferred.busy
+    move_in_view(loaded.markups, 0, (3.0, 0.0, 0.0))
+    transferred.transfer()
+    assert client.wait(TIMEOUT)
+    assert not any(transferred.is_outdated(column.key, LABELS[0]) for column in transferred.follow_ups)
+    transferred.close()
+    client.close()
 
 
 class TestSceneFiles:

@@ -1,30 +1,27 @@
-"""Template, follow-ups and the transfer between them, for as long as the scene is open."""
+"""Template and follow-ups of a session, and what happens to them in the scene."""
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Iterable
+from functools import partial
 
-import numpy as np
-
-from ..errors import UsageError
-from ..scene.points import label_problem, read_points
+from ..scene.points import read_points
 from ..scene.review_node import ReviewNode
 from ..scene.studies import by_study_date
 from ..scene.undo import prepare_undo
-from ..scene.watch import MarkupsWatch, SceneWatch, is_in_flux
-from ..worker import TransferReply, TransferRequest, WorkerClient
+from ..scene.watch import MarkupsWatch, SceneWatch, TransformWatch, is_in_flux
+from ..worker import WorkerClient
 from .announcer import Announcer
 from .board import ReviewBoard
 from .following import Follower
 from .scans import Scan
-from .status import Change, ScanColumn, SessionStatus
-from .transfers import Wish
-from .work import Work
+from .status import Change, ScanColumn
+from .work import Owner, Work
 
 
-class SessionCore(Announcer):
-    """The part of `TransferSession` that carries landmarks; it reacts to what the user does in the scene's views."""
+class SessionScans(Announcer, Owner):
+    """The part of `TransferSession` that knows the scans; it reacts to what the user does in the scene's views."""
 
     def __init__(self, scene: object, worker: WorkerClient, who: str = "") -> None:
         super().__init__()
@@ -38,7 +35,7 @@ class SessionCore(Announcer):
         self._board = ReviewBoard(scene)
         self._work = Work(scene, worker, self)
         self._follower = Follower(self._board, self._work)
-        self._markups_watches: list[MarkupsWatch] = []
+        self._watches: list[MarkupsWatch | TransformWatch] = []
         self._scene_watch = SceneWatch(scene, self._scene_closing, self._node_removed, self._undone)
 
     # ---- life
@@ -51,7 +48,7 @@ class SessionCore(Announcer):
         """Stop what runs and watch the scene no longer; the scene keeps everything."""
         self._listeners.clear()
         self._work.stop()
-        self._stop_watching_markups()
+        self._stop_watching()
         self._scene_watch.stop()
 
     @property
@@ -122,120 +119,6 @@ class SessionCore(Announcer):
         """The template's landmarks in their order."""
         return tuple(point.label for point in self._board.points)
 
-    @property
-    def obstacle(self) -> str:
-        """What keeps a transfer from being possible, in a sentence for the user; "" where nothing does."""
-        if self.template_volume is None:
-            return "Choose the template volume."
-        if self._markups is None:
-            return "Choose or create the list of landmarks on the template."
-        points = read_points(self._markups, self.template_volume)
-        if not points:
-            return "Place at least one landmark on the template."
-        if problem := label_problem(points):
-            return problem
-        return "" if self._work.follow_ups else "Choose at least one follow-up volume."
-
-    # ---- transfer
-
-    def estimate_seconds(self) -> float | None:
-        """Seconds that `transfer` would take now, None where it isn't possible."""
-        return None if self.obstacle else self._work.estimate_seconds()
-
-    def transfer(self, again: bool = False) -> None:
-        """Carry all landmarks to all follow-ups, as one step of undo.
-
-        What the user has decided stays, unless `again`. Raises UsageError with the obstacle where there is one.
-        """
-        if obstacle := self.obstacle:
-            raise UsageError(obstacle)
-        self.clear_message()
-        step = self._board.step()
-        self._follower.take_template(read_points(self._markups, self.template_volume), self.who, step)
-        self._work.embed(again=True)
-        for scan in self._work.follow_ups:
-            self._work.want(scan, self.labels, step, again, waited=True)
-        self._work.send()
-        self._notify(Change.SCANS)
-
-    @property
-    def live(self) -> bool:
-        """Whether every landmark placed or dragged on the template is carried to all follow-ups at once."""
-        return self._live
-
-    @live.setter
-    def live(self, live: bool) -> None:
-        if live and not self._live and not self.obstacle:
-            self._follower.want_what_is_missing(self._board.step())
-        self._live = live
-        self._notify(Change.STATUS)
-
-    @property
-    def use_corrections(self) -> bool:
-        """Whether landmarks that the user corrected in a follow-up help to find them in the others."""
-        return self._use_corrections
-
-    @use_corrections.setter
-    def use_corrections(self, use: bool) -> None:
-        self._use_corrections = use
-        self._notify(Change.STATUS)
-
-    def cancel(self) -> None:
-        """Stop everything that runs; what is found already stays."""
-        was_busy = self._work.busy
-        self._work.stop()
-        if was_busy:
-            self.tell("Canceled.")
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything runs, be it in the background."""
-        return self._work.busy
-
-    @property
-    def transferring(self) -> bool:
-        """Whether something runs that the user waits for."""
-        return self._work.transferring
-
-    @property
-    def status(self) -> SessionStatus:
-        """What runs now."""
-        return self._work.status
-
-    # ---- what the work asks and tells; see `work.Owner`
-
-    def make_request(self, key: str, labels: Iterable[str]) -> TransferRequest | None:
-        """The request for those of the labels that the template still has."""
-        places = {point.label: point.position_lps for point in self._board.points}
-        kept = [label for label in labels if label in places]
-        template = self._work.template
-        if template is None or not kept:
-            return None
-        extra = self._follower.corrections(key, kept) if self._use_corrections else ()
-        points = np.array([places[label] for label in kept])
-        return TransferRequest(template.key, kept, points, key, extra)
-
-    def take_answer(self, wish: Wish, reply: TransferReply) -> None:
-        """Write the landmarks that were found, except those that the user has moved or removed meanwhile."""
-        scan = self._work.scan(reply.target_key)
-        items = self._follower.items(wish, reply)
-        if scan is None or not items:
-            return
-        state = self._board.state.with_result(scan.key, items, wish.again, self.who)
-        self._board.commit(state, wish.step, [scan])
-        self._board.remember_provenance(scan.key, reply.provenance)
-        self._tell_if(" ".join(reply.provenance.get("notes", ())))
-        self._watch_markups()
-        self._notify(Change.REVIEW)
-
-    def work_changed(self) -> None:
-        """The status is another one."""
-        self._notify(Change.STATUS)
-
-    def scan_changed(self, scan: Scan) -> None:
-        """A scan is ready, or can't be used."""
-        self._notify(Change.SCANS)
-
     # ---- what happens in the scene
 
     def _known_scan(self, node: object | None) -> Scan | None:
@@ -249,24 +132,24 @@ class SessionCore(Announcer):
         self._board.take_over(self._work.follow_ups)
         if embed:
             self._work.embed()
-        self._watch_markups()
+        self._watch_nodes()
         self._notify(Change.SCANS, Change.REVIEW, Change.SELECTION, Change.STATUS)
 
-    def _watch_markups(self) -> None:
-        """Watch the markups nodes that there are now."""
-        self._stop_watching_markups()
+    def _watch_nodes(self) -> None:
+        """Watch the nodes that there are now."""
+        self._stop_watching()
         if self._markups is not None:
-            self._markups_watches.append(MarkupsWatch(self._markups, self._template_changed))
+            self._watches.append(MarkupsWatch(self._markups, self._template_changed))
         for scan in self._work.follow_ups:
+            follow = partial(self._board.follow_transform, scan)
+            self._watches.append(TransformWatch(scan.node, follow))
             if (node := self._board.markups_of(scan)) is not None:
-                self._markups_watches.append(
-                    MarkupsWatch(node, lambda scan=scan: self._follow_up_changed(scan))
-                )
+                self._watches.append(MarkupsWatch(node, partial(self._follow_up_changed, scan)))
 
-    def _stop_watching_markups(self) -> None:
-        for watch in self._markups_watches:
+    def _stop_watching(self) -> None:
+        for watch in self._watches:
             watch.stop()
-        self._markups_watches.clear()
+        self._watches.clear()
 
     def _template_changed(self) -> None:
         if is_in_flux(self.scene) or self.template_volume is None:
@@ -285,7 +168,7 @@ class SessionCore(Announcer):
     def _scene_closing(self) -> None:
         self._work.stop()
         self._work.heat_maps.shown = False
-        self._stop_watching_markups()
+        self._stop_watching()
         self._work.set_scans(None, [])
         self._board.close()
         self._markups, self.current, self._live = None, None, False
@@ -310,7 +193,7 @@ class SessionCore(Announcer):
         self._work.drop_transfers()
         self._drop_removed()
         self._tell_if(self._board.reload((self.template_volume, self._markups), self._work.follow_ups))
-        self._watch_markups()
+        self._watch_nodes()
         self._notify(Change.SCANS, Change.REVIEW)
 
 
