@@ -6,6 +6,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -28,7 +29,7 @@ __all__ = ["Candidate", "HeatMap", "Status", "TransferEngine", "TransferResult",
 ExtraTemplates = Sequence[tuple[Volume | Embedding, LandmarkSet]]
 """Further scans with landmarks of the same labels, such as a follow-up that a reader has corrected."""
 
-PAIRS_KEPT = 4
+VOLUMES_KEPT = 4
 DEFAULT_PROFILE = "accurate"
 
 
@@ -58,7 +59,7 @@ class TransferEngine:
         self.calibration = Calibration(**self.model.metadata.calibration.get(profile, {}))
         self._embedder = Embedder(self.model, max_memory)
         self._embedded: OrderedDict[int, tuple[Volume, Embedding]] = OrderedDict()
-        self._pairs: OrderedDict[tuple[int, int], PairMatcher] = OrderedDict()
+        self._correspondences: WeakKeyDictionary[Embedding, WeakKeyDictionary] = WeakKeyDictionary()
 
     def embed(self, volume: Volume, progress: Progress | None = None) -> Embedding:
         """The embedding of a volume, to be given to `transfer` any number of times."""
@@ -119,13 +120,19 @@ class TransferEngine:
         key = id(scan)
         if key not in self._embedded:
             self._embedded[key] = (scan, self.embed(scan, progress))
-        return _recent(self._embedded, key)[1]
+        self._embedded.move_to_end(key)
+        while len(self._embedded) > VOLUMES_KEPT:
+            self._embedded.popitem(last=False)
+        return self._embedded[key][1]
 
     def _matcher(self, template: Embedding, target: Embedding) -> PairMatcher:
-        key = (id(template), id(target))
-        if key not in self._pairs:
-            self._pairs[key] = PairMatcher(template, target, PROFILES[self.profile])
-        return _recent(self._pairs, key)
+        """A matcher that makes the correspondences of a pair at its first use only, as long as both scans live."""
+        matcher = PairMatcher(template, target, PROFILES[self.profile])
+        known = self._correspondences.setdefault(template, WeakKeyDictionary())
+        if target in known:
+            matcher.correspondences = known[target]
+        known[target] = matcher.correspondences
+        return matcher
 
     def _match(self, landmarks: LandmarkSet, sources: Sequence[_Source]) -> tuple[TransferredLandmark, ...]:
         """Judge each landmark by the first source that shows it, helped by those after it."""
@@ -178,11 +185,3 @@ def _positions_of(labels: Sequence[str], landmarks: LandmarkSet) -> np.ndarray:
     """Positions `(n,3)` of the landmarks with these labels, NaN where there is none."""
     known = dict(zip(landmarks.labels, landmarks.positions_lps, strict=True))
     return np.array([known.get(label, np.full(3, np.nan)) for label in labels])
-
-
-def _recent(kept: OrderedDict, key):
-    """The entry of a key, marked as used last; the oldest entries beyond PAIRS_KEPT are dropped."""
-    kept.move_to_end(key)
-    while len(kept) > PAIRS_KEPT:
-        kept.popitem(last=False)
-    return kept[key]

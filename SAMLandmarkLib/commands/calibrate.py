@@ -33,6 +33,8 @@ def calibrate(
         engine = TransferEngine(device=device, model=model)
         command = " ".join(["samlandmark", *sys.argv[1:]])
         fitted = calibrate(engine, data, CalibrationSettings(seed=seed), command)
-        rewrite_metadata(model, model, calibration=dataclasses.asdict(fitted))
-        messages().print(f"Fitted: {fitted}")
+        calibration = {profile: dataclasses.asdict(part) for profile, part in fitted.items()}
+        rewrite_metadata(model, model, calibration=calibration)
+        for profile, part in fitted.items():
+            messages().print(f"Fitted for the profile {profile}: {part}")
         typer.echo(model)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from .options import DeviceOption, MemoryOption, ModelOption
+from .options import DeviceOption, MemoryOption, ModelOption, Profile, ProfileOption
 from .terminal import VolumeProgress, exit_on_error, messages, warnings_as_messages
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def evaluate(
     device: DeviceOption = "auto",
     model: ModelOption = None,
     max_memory: MemoryOption = None,
+    profile: ProfileOption = Profile.ACCURATE,
 ) -> None:
     """Measure errors and confidence on scans with known answers.
 
@@ -67,8 +68,9 @@ def evaluate(
     from ..evaluation.tables import summary_text
 
     settings = BenchmarkSettings(data, tuple(names or ()), synthetic_from, synthetic_points, bootstrap, seed)
+    engine = {"device": device, "model": model, "max_memory": max_memory, "profile": profile.value}
     with exit_on_error(2):
-        runs, document = _run(settings, output, device, model, max_memory)
+        runs, document = _run(settings, output, engine)
         text = summary_text(document)
         typer.echo(text, nl=False)
         if output is not None:
@@ -76,7 +78,7 @@ def evaluate(
 
 
 def _run(
-    settings: BenchmarkSettings, output: Path | None, device: str, model: Path | None, max_memory: int | None
+    settings: BenchmarkSettings, output: Path | None, engine_settings: dict[str, Any]
 ) -> tuple[list[SetRun], dict[str, Any]]:
     from ..evaluation.benchmark import BenchmarkPlan, run_benchmark
     from ..results import require_writable
@@ -86,7 +88,7 @@ def _run(
     if output is not None:
         # Minutes of work would be lost if this showed only at the end.
         require_writable(output)
-    engine = TransferEngine(device=device, model=model, max_memory=max_memory)
+    engine = TransferEngine(**engine_settings)
     console = messages()
     with warnings_as_messages(console), VolumeProgress(console, plan.steps) as progress:
         return run_benchmark(engine, plan, progress.volume)

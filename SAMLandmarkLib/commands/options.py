@@ -12,6 +12,13 @@ import typer
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
+class Profile(str, Enum):
+    """How much work a match is worth."""
+
+    ACCURATE = "accurate"
+    FAST = "fast"
+
+
 class Frame(str, Enum):
     """The frame of the coordinates in a csv file."""
 
@@ -44,6 +51,9 @@ DeviceOption = Annotated[
 ]
 ModelOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Another model than the bundled one.", show_default=False)
+]
+ProfileOption = Annotated[
+    Profile, typer.Option(case_sensitive=False, help="fast leaves out the refinement by the images.")
 ]
 MemoryOption = Annotated[
     int | None,

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DeviceOption, Frame, JsonOption, MemoryOption, ModelOption, OutputOption
+from .options import (
+    DeviceOption,
+    Frame,
+    JsonOption,
+    MemoryOption,
+    ModelOption,
+    OutputOption,
+    Profile,
+    ProfileOption,
+)
 from .terminal import VolumeProgress, exit_on_error, messages, print_json, results, warnings_as_messages
 
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ def transfer(
     device: DeviceOption = "auto",
     model: ModelOption = None,
     max_memory: MemoryOption = None,
+    profile: ProfileOption = Profile.ACCURATE,
     picture: PictureOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +72,16 @@ def transfer(
 
     frame = csv_frame.value if csv_frame else None
     request = TransferRequest(
-        template, landmarks, tuple(target), output, device, model, frame, max_memory, picture
+        template,
+        landmarks,
+        tuple(target),
+        output,
+        device=device,
+        model=model,
+        csv_frame=frame,
+        max_memory=max_memory,
+        profile=profile.value,
+        picture=picture,
     )
     outcome = run_on_terminal(request, as_json)
     if as_json:

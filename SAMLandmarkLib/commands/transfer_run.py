@@ -21,7 +21,7 @@ from ..results import (
     write_tables,
 )
 from ..target_names import distinct_names, file_name, markups_name
-from ..transfer import TransferEngine, TransferResult
+from ..transfer import DEFAULT_PROFILE, TransferEngine, TransferResult
 from ..volume import Volume
 from .terminal import ProgressCallback
 
@@ -40,6 +40,7 @@ class TransferRequest:
     model: Path | None = None
     csv_frame: str | None = None
     max_memory: int | None = None
+    profile: str = DEFAULT_PROFILE
     picture: bool = False
     truth: LandmarkSet | None = None
 
@@ -86,7 +87,7 @@ class TransferRun:
         progress("reading", 0.0)
         self._template = Volume.read(request.template)
         _warn_of_unusable_landmarks(self._template, self._landmarks)
-        self._engine = TransferEngine(request.device, request.model, request.max_memory)
+        self._engine = TransferEngine(request.device, request.model, request.max_memory, request.profile)
         self._embedding = self._engine.embed(self._template, progress)
 
     def carry_out(self) -> TransferOutcome:

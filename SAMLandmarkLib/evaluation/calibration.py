@@ -12,14 +12,16 @@ import numpy as np
 
 from ..embedding.embedding import Embedding
 from ..errors import SAMLandmarkError, UsageError
+from ..landmarks import LandmarkSet
 from ..matching.confidence import FEATURES, Calibration, features_of
 from ..matching.pair import PairMatcher
+from ..matching.queries import PROFILES
 from ..transfer import TransferEngine
 from ..volume import Volume
 from ..volume_paths import volume_files
 from .edge_points import edge_points
 from .routes import judge_by_routes
-from .synthetic import cropped_target, synthetic_target
+from .synthetic import SyntheticTarget, cropped_target, synthetic_target
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +37,11 @@ class CalibrationSettings:
     deformed_scans: int = 10
     route_groups: int = 4
     scans_per_group: int = 5
-    points: int = 60
+    points: int = 40
     seed: int = 0
+
+
+EvidenceOfProfiles = dict[str, "Evidence"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,23 @@ class Evidence:
     right: np.ndarray
 
 
-def calibrate(engine: TransferEngine, data: Path, settings: CalibrationSettings, command: str) -> Calibration:
-    """Fit the confidence on scans below `data`, which should be those the model was trained on.
+def calibrate(
+    engine: TransferEngine, data: Path, settings: CalibrationSettings, command: str
+) -> dict[str, Calibration]:
+    """Fit the confidence of each profile on scans below `data`, which should be those the model was trained on.
 
     Half of the weight goes to deformed and cropped copies of scans, whose answers are known, half to pairs of
     patients, judged by routes over third scans. Raises UsageError where `data` holds too few scans.
     """
     rng = np.random.default_rng(settings.seed)
-    known = _joined(_deformed_evidence(engine, data, settings, rng))
-    judged = _joined(_route_evidence(engine, data, settings, rng))
+    known = list(_deformed_evidence(engine, data, settings, rng))
+    judged = list(_route_evidence(engine, data, settings, rng))
+    return {
+        profile: _fitted(_joined(known, profile), _joined(judged, profile), command) for profile in PROFILES
+    }
+
+
+def _fitted(known: Evidence, judged: Evidence, command: str) -> Calibration:
     logger.info("%d known answers, %d judged by routes", len(known.right), len(judged.right))
     weight = np.concatenate([np.full(len(part.right), 0.5 / len(part.right)) for part in (known, judged)])
     both = Evidence(np.vstack([known.features, judged.features]), np.concatenate([known.right, judged.right]))
@@ -85,7 +98,7 @@ def fit_logistic(features: np.ndarray, right: np.ndarray, weight: np.ndarray) ->
 
 def _deformed_evidence(
     engine: TransferEngine, data: Path, settings: CalibrationSettings, rng: np.random.Generator
-) -> Iterator[Evidence]:
+) -> Iterator[EvidenceOfProfiles]:
     paths = [path for group in _groups(data) for path in group]
     for path in rng.permutation(np.array(paths, dtype=object))[: settings.deformed_scans]:
         try:
@@ -97,15 +110,23 @@ def _deformed_evidence(
         whole = synthetic_target(template, landmarks, rng)
         embedding = engine.embed(template)
         for target in (whole, cropped_target(whole, rng)):
-            evidence = PairMatcher(embedding, engine.embed(target.volume)).match(landmarks.positions_lps)
-            error_mm = np.linalg.norm(evidence.matches.best_lps - target.positions_lps, axis=1)
-            visible = target.distances_to_border_mm > 0
-            yield Evidence(features_of(evidence), (error_mm <= RIGHT_MM) & visible)
+            matcher = PairMatcher(embedding, engine.embed(target.volume))
+            yield {
+                profile: _known_evidence(matcher.with_settings(profile_settings), landmarks, target)
+                for profile, profile_settings in PROFILES.items()
+            }
+
+
+def _known_evidence(matcher: PairMatcher, landmarks: LandmarkSet, target: SyntheticTarget) -> Evidence:
+    evidence = matcher.match(landmarks.positions_lps)
+    error_mm = np.linalg.norm(evidence.matches.best_lps - target.positions_lps, axis=1)
+    visible = target.distances_to_border_mm > 0
+    return Evidence(features_of(evidence), (error_mm <= RIGHT_MM) & visible)
 
 
 def _route_evidence(
     engine: TransferEngine, data: Path, settings: CalibrationSettings, rng: np.random.Generator
-) -> Iterator[Evidence]:
+) -> Iterator[EvidenceOfProfiles]:
     groups = [group for group in _groups(data) if len(group) >= settings.scans_per_group]
     if not groups:
         raise UsageError(
@@ -114,10 +135,23 @@ def _route_evidence(
     sizes = np.sqrt([len(group) for group in groups])
     for _ in range(settings.route_groups):
         group = groups[rng.choice(len(groups), p=sizes / sizes.sum())]
-        chosen = rng.choice(len(group), settings.scans_per_group, replace=False)
-        scans: Sequence[Embedding] = [engine.embed(Volume.read(group[number])) for number in chosen]
+        scans = _embedded(engine, [group[number] for number in rng.permutation(len(group))], settings)
         for judged in judge_by_routes(scans, settings.points):
-            yield Evidence(features_of(judged.evidence), judged.right)
+            yield {
+                profile: Evidence(features_of(part.evidence), part.right) for profile, part in judged.items()
+            }
+
+
+def _embedded(engine: TransferEngine, paths: list[Path], settings: CalibrationSettings) -> list[Embedding]:
+    """The first scans that can be read, as many as a group needs."""
+    scans: list[Embedding] = []
+    for path in paths:
+        if len(scans) < settings.scans_per_group:
+            try:
+                scans.append(engine.embed(Volume.read(path)))
+            except SAMLandmarkError as error:
+                logger.warning("left out of the calibration: %s", error)
+    return scans
 
 
 def _groups(data: Path) -> list[list[Path]]:
@@ -129,10 +163,10 @@ def _groups(data: Path) -> list[list[Path]]:
     return [[path for path in paths if path.parent == folder] for folder in folders]
 
 
-def _joined(parts: Iterator[Evidence]) -> Evidence:
-    collected = list(parts)
-    if not collected:
+def _joined(parts: Sequence[EvidenceOfProfiles], profile: str) -> Evidence:
+    if not parts:
         raise UsageError("No scan could be used for the calibration; give --data a folder of CT.")
     return Evidence(
-        np.vstack([part.features for part in collected]), np.concatenate([part.right for part in collected])
+        np.vstack([part[profile].features for part in parts]),
+        np.concatenate([part[profile].right for part in parts]),
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..embedding.embedding import Embedding
 from ..matching.pair import PairMatcher, PointMatches
+from ..matching.queries import PROFILES
 
 AGREE_MM = 10.0
 
@@ -27,22 +28,32 @@ class JudgedMatches:
     right: np.ndarray
 
 
-def judge_by_routes(scans: Sequence[Embedding], points: int) -> list[JudgedMatches]:
-    """Match `points` anchors of each scan to each other one, and judge the matches by all routes over a third scan."""
+def judge_by_routes(scans: Sequence[Embedding], points: int) -> list[dict[str, JudgedMatches]]:
+    """Match `points` anchors of each scan to each other one, and judge the matches by all routes over a third scan.
+
+    The routes are those of the accurate profile; what they judge are the direct matches of every profile.
+    """
     numbers = range(len(scans))
-    matcher = cache(lambda first, second: PairMatcher(scans[first], scans[second]))
+    matcher = cache(lambda first, second: PairMatcher(scans[first], scans[second], PROFILES["accurate"]))
     judged = []
     for first in numbers:
         start = scans[first].anchors_lps[:points]
         direct = {second: matcher(first, second).match(start) for second in numbers if second != first}
-        for second, evidence in direct.items():
-            ends = [
-                matcher(third, second).match(direct[third].matches.best_lps).matches.best_lps
-                for third in direct
-                if third != second
-            ]
-            judged.append(JudgedMatches(evidence, confirmed(evidence.matches.best_lps, np.array(ends))))
+        for second in direct:
+            ends = np.array(
+                [
+                    matcher(third, second).match(direct[third].matches.best_lps).matches.best_lps
+                    for third in direct
+                    if third != second
+                ]
+            )
+            of_profiles = {name: matcher(first, second).with_settings(PROFILES[name]) for name in PROFILES}
+            judged.append({name: _judged(part.match(start), ends) for name, part in of_profiles.items()})
     return judged
+
+
+def _judged(evidence: PointMatches, ends: np.ndarray) -> JudgedMatches:
+    return JudgedMatches(evidence, confirmed(evidence.matches.best_lps, ends))
 
 
 def confirmed(direct: np.ndarray, ends: np.ndarray) -> np.ndarray:

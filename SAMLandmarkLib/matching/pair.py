@@ -49,6 +49,12 @@ class PairMatcher:
         self.template, self.target = template, target
         self.settings = settings or SearchSettings()
 
+    def with_settings(self, settings: SearchSettings) -> PairMatcher:
+        """The same pair searched in another way; the correspondences are shared."""
+        other = PairMatcher(self.template, self.target, settings)
+        other.correspondences = self.correspondences
+        return other
+
     @cached_property
     def correspondences(self) -> Correspondences:
         """The template's anchor points that are found in the target and lead back to where they came from."""

@@ -59,15 +59,21 @@ def test_small_fit_on_real_scans_is_stored_in_the_model(tmp_path, sample_templat
         sitk.WriteImage(part, group / f"part{number}.nii.gz")
     settings = CalibrationSettings(deformed_scans=1, route_groups=1, scans_per_group=3, points=12)
     fitted = calibrate(engine, tmp_path, settings, "samlandmark calibrate")
-    assert set(fitted.weights) == set(FEATURES)
-    assert np.isfinite([fitted.intercept, *fitted.weights.values()]).all()
+    assert set(fitted) == {"fast", "accurate"}
+    for profile in fitted.values():
+        assert set(profile.weights) == set(FEATURES)
+        assert np.isfinite([profile.intercept, *profile.weights.values()]).all()
+    assert fitted["fast"].weights["likeness"] == 0.0 != fitted["accurate"].weights["likeness"]
 
     model = tmp_path / "model.pt"
     small = BranchConfig(channels=(8, 12, 16, 16), blocks=(1, 1, 1, 1), dimension=8)
     export_bundle(SamNetwork(small, small), model, ModelMetadata(version="test"))
-    rewrite_metadata(model, model, calibration=dataclasses.asdict(fitted))
+    rewrite_metadata(
+        model, model, calibration={name: dataclasses.asdict(part) for name, part in fitted.items()}
+    )
     assert EmbeddingModel.load(model, "cpu").metadata.version == "test"
-    assert TransferEngine("cpu", model).calibration == fitted
+    for name, profile in fitted.items():
+        assert TransferEngine("cpu", model, profile=name).calibration == profile
     json.dumps(EmbeddingModel.load(model, "cpu").metadata.calibration)
 
 
