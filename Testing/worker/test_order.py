@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -93,6 +97,15 @@ def test_clicks_are_answered_while_another_scan_is_embedded(warm_client, request
     assert warm_client.wait(PATIENCE_SECONDS)
     assert embedding.result.key == "large"
     warm_client.forget("large")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_only_what_embeds_has_a_lower_priority(warm_client):
+    tasks = Path(f"/proc/{warm_client.process_id}/task").iterdir()
+    niceness = {int(task.name): os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks}
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness[warm_client.process_id] == usual
+    assert max(niceness.values()) > usual
 
 
 def test_a_transfer_brings_its_scans_forward(make_client, template, followup, request_for):
