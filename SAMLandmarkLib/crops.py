@@ -55,12 +55,13 @@ def sample_linear(volume: Volume, points_lps: np.ndarray) -> np.ndarray:
     size = np.array(volume.size_ijk)
     index = np.clip(volume.index_from_lps(points_lps), 0, size - 1)
     lower = np.minimum(index.astype(int), size - 2)
-    upper_share = index - lower
+    upper_share = (index - lower).astype(np.float32)
+    shares = (1 - upper_share, upper_share)
     values = np.zeros(index.shape[:-1], dtype=np.float32)
     for corner in np.ndindex(2, 2, 2):
-        weight = np.prod(np.where(corner, upper_share, 1 - upper_share), axis=-1)
-        i, j, k = np.moveaxis(lower + corner, -1, 0)
-        values += weight.astype(np.float32) * volume.array[k, j, i]
+        share_i, share_j, share_k = (shares[step][..., axis] for axis, step in enumerate(corner))
+        i, j, k = (lower[..., axis] + step for axis, step in enumerate(corner))
+        values += share_i * share_j * share_k * volume.array[k, j, i]
     return np.where(volume.contains_lps(points_lps), values, np.float32(np.nan))
 
 

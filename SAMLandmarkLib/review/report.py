@@ -13,7 +13,7 @@ from ..files import write_atomically
 from ..volume import Volume
 from .item import Decision, Point, ReviewItem
 from .order import review_queue
-from .report_cards import card
+from .report_cards import card, place_text
 from .report_style import STYLE, SYMBOLS
 from .state import LogEntry, ReviewState
 
@@ -138,10 +138,8 @@ def _shift_text(shift_lps: Point | None) -> str:
     parts = zip(
         shift_lps, (("left", "right"), ("posterior", "anterior"), ("superior", "inferior")), strict=True
     )
-    steps = [f"{abs(step):.1f} mm {names[step < 0]}" for step, names in parts]
-    return (
-        f"All landmarks together lie {', '.join(steps)} of the template's, mostly from how the patient lay."
-    )
+    steps = [f"{abs(step):.1f} mm {names[int(step < 0)]}" for step, names in parts]
+    return f"All landmarks together lie {', '.join(steps)} of the template's, which is usually how the patient lay."
 
 
 def _log(state: ReviewState, titles: Mapping[str, str]) -> str:
@@ -157,10 +155,6 @@ def _log(state: ReviewState, titles: Mapping[str, str]) -> str:
 def _log_row(entry: LogEntry, titles: Mapping[str, str]) -> str:
     when = entry.when.replace("T", " ").removesuffix("+00:00")
     scan = titles.get(entry.scan, "another scan") if entry.scan else "all"
-    places = (_place(entry.before_lps), _place(entry.after_lps))
+    places = (place_text(entry.before_lps), place_text(entry.after_lps))
     values = (when, entry.who, scan, entry.label, entry.action, *places)
     return "".join(f"<td>{escape(value)}</td>" for value in values)
-
-
-def _place(point: Point | None) -> str:
-    return "–" if point is None else ", ".join(f"{value:.1f}" for value in point)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
+from ..crops import SOFT_TISSUE, Window
 from ..volume import Volume
 from .item import Decision, Point, ReviewItem
-from .report_pictures import Crops, crops_around, window_around
+from .report_pictures import Crops, crops_around, picture_address
 
 _DECISIONS = {
     Decision.OPEN: "not reviewed",
@@ -21,17 +22,17 @@ def card(
     item: ReviewItem, template: Volume | None, follow_up: Volume | None, relative_mm: float | None
 ) -> str:
     """The HTML of a landmark; `relative_mm` is its displacement relative to the others of the scan."""
-    window = window_around(template, item.template_lps)
-    before = crops_around(template, item.template_lps, window)
     place, otherwise = _shown_place(item)
-    after = crops_around(follow_up, place, window)
+    before, after = crops_around(template, item.template_lps), crops_around(follow_up, place)
+    # Chosen by the template alone, so that both scans are shown alike.
+    window = before.window if before is not None else SOFT_TISSUE
     pictures = "".join(
-        _figure(before, plane, "template", window.name, "outside the template")
-        + _figure(after, plane, "follow-up", window.name, otherwise)
+        _figure(before, plane, "template", window, "outside the template")
+        + _figure(after, plane, "follow-up", window, otherwise)
         for plane in ("axial", "coronal")
     )
     return (
-        f'<article class="card {escape(item.status)}">{_header(item)}<div class="crops">{pictures}</div>'
+        f'<article class="card {escape(item.status)} {item.decision.value}">{_header(item)}<div class="crops">{pictures}</div>'
         f"{_facts(item, relative_mm)}</article>"
     )
 
@@ -63,18 +64,16 @@ def _shown_place(item: ReviewItem) -> tuple[Point | None, str]:
     return item.position_lps, item.reason or "not found"
 
 
-def _figure(crops: Crops | None, plane: str, scan: str, window: str, otherwise: str) -> str:
-    caption = f"{scan}, {plane} · {window}" if crops else f"{scan}, {plane}"
-    picture = _picture(crops, plane, otherwise)
+def _figure(crops: Crops | None, plane: str, scan: str, window: Window, otherwise: str) -> str:
+    caption = f"{scan}, {plane} · {window.name}" if crops else f"{scan}, {plane}"
+    picture = _picture(crops, plane, window, otherwise)
     return f'<figure><div class="crop">{picture}</div><figcaption>{caption}</figcaption></figure>'
 
 
-def _picture(crops: Crops | None, plane: str, otherwise: str) -> str:
+def _picture(crops: Crops | None, plane: str, window: Window, otherwise: str) -> str:
     if crops is None:
         return escape(otherwise)
-    return (
-        f'<img alt="" src="{getattr(crops, plane)}"><svg viewBox="0 0 200 200"><use href="#{plane}"/></svg>'
-    )
+    return f'<img alt="" src="{picture_address(getattr(crops, plane), window)}"><svg viewBox="0 0 200 200"><use href="#{plane}"/></svg>'
 
 
 def _facts(item: ReviewItem, relative_mm: float | None) -> str:
@@ -84,11 +83,11 @@ def _facts(item: ReviewItem, relative_mm: float | None) -> str:
         "… relative to the others": _millimeters(relative_mm),
         "Cycle distance": _millimeters(item.cycle_mm),
         "Similarity": "–" if item.similarity is None else f"{item.similarity:.2f}",
-        "In the template": _place(item.template_lps),
-        "In the follow-up": _place(item.position_lps),
+        "In the template": place_text(item.template_lps),
+        "In the follow-up": place_text(item.position_lps),
     }
     if item.position_lps != item.transferred_lps:
-        facts["The engine's place"] = _place(item.transferred_lps)
+        facts["The engine's place"] = place_text(item.transferred_lps)
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return f"<dl>{rows}</dl>"
 
@@ -97,5 +96,11 @@ def _millimeters(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} mm"
 
 
-def _place(point: Point | None) -> str:
-    return "–" if point is None else ", ".join(f"{value:.1f}" for value in point)
+def place_text(point: Point | None) -> str:
+    """A point in words, LPS mm.
+
+    >>> place_text((-0.04, 1.25, -3.0)), place_text(None)
+    ('0.0, 1.2, -3.0', '–')
+    """
+    # Adding 0 turns a rounded "-0.0" into "0.0".
+    return "–" if point is None else ", ".join(f"{round(value, 1) + 0.0:.1f}" for value in point)

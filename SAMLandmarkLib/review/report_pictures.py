@@ -9,37 +9,41 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..crops import SOFT_TISSUE, Window, axial_crop, coronal_crop, window_for
+from ..crops import Window, axial_crop, coronal_crop, window_for
 from ..volume import Volume
 from .item import Point
 
 CROP_MM = 80.0
-PIXELS = 220
+PIXELS = 200
 # Gray where the scan ends, so that it differs from black air.
 _OUTSIDE = 44
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crops:
-    """The axial and the coronal crop around a point as `data:` addresses of PNG."""
+    """An axial and a coronal crop around a point, HU `[rows, columns]`, NaN outside the scan."""
 
-    axial: str
-    coronal: str
+    axial: np.ndarray
+    coronal: np.ndarray
+
+    @property
+    def window(self) -> Window:
+        """The gray levels that show the crops well."""
+        return window_for(self.axial)
 
 
-def crops_around(volume: Volume | None, place_lps: Point | None, window: Window) -> Crops | None:
+def crops_around(volume: Volume | None, place_lps: Point | None) -> Crops | None:
     """Crops 80 mm wide around a point (LPS mm), None where there is no volume there."""
     if volume is None or place_lps is None or not volume.contains_lps(np.array(place_lps)):
         return None
-    cuts = (cut(volume, np.array(place_lps), CROP_MM, PIXELS) for cut in (axial_crop, coronal_crop))
-    return Crops(*(_address(_gray(cut, window)) for cut in cuts))
+    return Crops(*(cut(volume, np.array(place_lps), CROP_MM, PIXELS) for cut in (axial_crop, coronal_crop)))
 
 
-def window_around(volume: Volume | None, place_lps: Point | None) -> Window:
-    """The window that shows the surroundings of a point well; soft tissue where there is no volume."""
-    if volume is None or place_lps is None or not volume.contains_lps(np.array(place_lps)):
-        return SOFT_TISSUE
-    return window_for(axial_crop(volume, np.array(place_lps), CROP_MM, PIXELS))
+def picture_address(crop_hu: np.ndarray, window: Window) -> str:
+    """A crop as the `data:` address of a PNG."""
+    shares = (crop_hu - window.black_hu) / (window.white_hu - window.black_hu)
+    gray = np.where(np.isnan(shares), _OUTSIDE, np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    return "data:image/png;base64," + base64.b64encode(png(gray)).decode("ascii")
 
 
 def png(gray: np.ndarray) -> bytes:
@@ -53,18 +57,9 @@ def png(gray: np.ndarray) -> bytes:
     above = np.vstack([np.zeros((1, columns), np.uint8), gray[:-1]])
     filtered = np.hstack([np.full((rows, 1), 2, np.uint8), gray - above])
     header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 9)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _gray(crop_hu: np.ndarray, window: Window) -> np.ndarray:
-    shares = (crop_hu - window.black_hu) / (window.white_hu - window.black_hu)
-    return np.where(np.isnan(shares), _OUTSIDE, np.clip(shares, 0, 1) * 255).astype(np.uint8)
-
-
-def _address(gray: np.ndarray) -> str:
-    return "data:image/png;base64," + base64.b64encode(png(gray)).decode("ascii")

@@ -19,6 +19,7 @@ a { color: var(--decided); }
   margin: 14px 0; padding: 14px 16px; display: grid; grid-template-columns: auto 1fr; gap: 6px 22px; break-inside: avoid; }
 .card.FOUND { border-left-color: var(--found); } .card.DOUBTFUL { border-left-color: var(--doubtful); }
 .card.MISSING { border-left-color: var(--missing); }
+.card.ACCEPTED, .card.CORRECTED, .card.REJECTED, .card.SET_MISSING { border-left-color: var(--decided); }
 .card header { grid-column: 1 / -1; display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 12px; }
 .badge { font-weight: 600; font-size: 13px; padding: 1px 9px; border-radius: 10px; color: #fff; white-space: nowrap; }
 .badge.FOUND { background: var(--found); } .badge.DOUBTFUL { background: var(--doubtful); }

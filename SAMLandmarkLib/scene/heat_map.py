@@ -14,7 +14,10 @@ from .views import show_overlay
 _MARK = "SAMLandmark.HeatMap"
 # Only what is most alike is colored; the rest would cover the scan without telling anything.
 _SHOWN_SHARE = 0.01
-_COLORS = "vtkMRMLColorTableNodeFileColdToHotRainbow.txt"
+_COLOR_MARK = "SAMLandmark.HeatMapColors"
+# From a dark red over orange to a bright yellow: never gray, so that it is never taken for anatomy.
+_COLOR_STOPS = ((0.45, 0.0, 0.05), (0.95, 0.30, 0.05), (1.0, 0.95, 0.35))
+_COLOR_COUNT = 256
 
 
 def write_heat_map(volume_node: object, array: np.ndarray, ijk_to_lps: np.ndarray) -> object:
@@ -53,7 +56,23 @@ def _create(scene: object) -> object:
     node = add_hidden_node(scene, "vtkMRMLScalarVolumeNode", "Similarity", _MARK)
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetSaveWithScene(False)
-    node.GetDisplayNode().SetAndObserveColorNodeID(_COLORS)
+    node.GetDisplayNode().SetAndObserveColorNodeID(_colors(scene).GetID())
+    return node
+
+
+def _colors(scene: object) -> object:
+    """The overlay's color table; its own, because Slicer's warm ones begin with black."""
+    nodes = nodes_of_class(scene, "vtkMRMLColorTableNode")
+    found = next((node for node in nodes if node.GetAttribute(_COLOR_MARK)), None)
+    if found is not None:
+        return found
+    node = add_hidden_node(scene, "vtkMRMLColorTableNode", "Similarity", _COLOR_MARK)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(_COLOR_COUNT)
+    for number in range(_COLOR_COUNT):
+        share, stops = number / (_COLOR_COUNT - 1), np.linspace(0, 1, len(_COLOR_STOPS))
+        color = (float(np.interp(share, stops, channel)) for channel in zip(*_COLOR_STOPS, strict=True))
+        node.SetColor(number, str(number), *color, 1.0)
     return node
 
 

@@ -39,7 +39,8 @@ class HeatMaps:
         def done(reply: HeatMapReply) -> None:
             if self._awaited is awaited:
                 self._awaited = None
-                write_heat_map(target.node, reply.array, reply.ijk_to_lps)
+                if target.node.GetScene() is self._scene:
+                    write_heat_map(target.node, reply.array, reply.ijk_to_lps)
                 self._on_change()
 
         def failed(failure: WorkerFailure) -> None:

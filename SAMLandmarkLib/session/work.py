@@ -116,7 +116,8 @@ class Work:
     def send(self) -> None:
         """Send what is wanted to the worker."""
         self._transfers.send()
-        self._transfers_begun = max(self._transfers_begun, self._transfers.waited_for)
+        waiting = self._transfers.waited_for
+        self._transfers_begun = max(self._transfers_begun, waiting) if waiting else 0
         self._owner.work_changed()
 
     def drop_transfers(self) -> None:

@@ -547,6 +547,16 @@ class TestReview:
         assert transferred.item(june.key, LABELS[0]) != answered
         assert transferred.item(june.key, LABELS[1]).decision is Decision.ACCEPTED
 
+    def test_markups_that_the_user_deleted_come_back_with_the_next_change(self, transferred, scene):
+        may = transferred.follow_ups[0]
+        scene.RemoveNode(may.markups_node)
+        assert transferred.follow_ups[0].markups_node is None
+        transferred.accept(may.key, LABELS[0])
+        node = transferred.follow_ups[0].markups_node
+        assert node is not may.markups_node and node.GetNumberOfControlPoints() == 3
+        move_in_view(node, 0, (1.0, 0.0, 0.0))
+        assert transferred.item(may.key, LABELS[0]).decision is Decision.CORRECTED
+
     def test_follow_ups_taken_away_and_chosen_again_keep_their_review(self, transferred, loaded):
         june = transferred.follow_ups[1]
         transferred.accept(june.key, LABELS[0])

@@ -154,7 +154,7 @@ def test_pictures_hold_the_gray_values_exactly_and_other_programs_read_them(tmp_
 
 def test_crops_in_the_page_are_pictures_of_the_right_size(page):
     for address in re.findall(r'src="data:image/png;base64,([^"]+)"', page):
-        assert decoded(base64.b64decode(address)).shape == (220, 220)
+        assert decoded(base64.b64decode(address)).shape == (200, 200)
 
 
 def test_crops_show_the_patient_as_radiologists_look():
