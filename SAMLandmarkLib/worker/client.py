@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import queue
-import shutil
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +27,7 @@ from .messages import (
     WorkerSettings,
 )
 from .pending import OnFailed, OnProgress, Pending
+from .private_folder import PrivateFolder
 from .protocol import LOG_NAME
 from .scan_files import ScanFile
 
@@ -57,7 +56,8 @@ class WorkerClient:
         folder: Path | str | None = None,
     ) -> None:
         self.settings = settings or WorkerSettings()
-        self.folder = Path(tempfile.mkdtemp(prefix="samlandmark-", dir=folder)).resolve()
+        private = PrivateFolder(folder)
+        self.folder = private.path
         self._python = worker_command(python, environment)
         self._environment = environment
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
@@ -66,7 +66,7 @@ class WorkerClient:
         self._numbers = itertools.count(1)
         # a list, because what cleans up must know the child but not the client, or it would never go
         self._children: list[ChildProcess] = []
-        self._clean_up = weakref.finalize(self, _clean_up, self._children, self.folder)
+        self._clean_up = weakref.finalize(self, _clean_up, self._children, private)
 
     @property
     def busy(self) -> bool:
@@ -288,9 +288,9 @@ def _plain(settings: WorkerSettings) -> dict[str, Any]:
     return dataclasses.asdict(settings) | absolute
 
 
-def _clean_up(children: list[ChildProcess], folder: Path) -> None:
+def _clean_up(children: list[ChildProcess], folder: PrivateFolder) -> None:
     for child in children:
         child.kill()
         child.wait(CLOSING_SECONDS)
     children.clear()
-    shutil.rmtree(folder, ignore_errors=True)
+    folder.remove()

@@ -236,6 +236,22 @@ def test_forgotten_scan_leaves_no_file_and_fails_what_waits_for_it(in_the_middle
     assert len(list(client.folder.glob("scan-*"))) == 1
 
 
+def test_folders_of_programs_that_died_are_removed_and_those_of_living_ones_stay(make_client, tmp_path):
+    code = "import sys, os; from SAMLandmarkLib.worker.private_folder import PrivateFolder; "
+    code += "folder = PrivateFolder(sys.argv[1]); (folder.path / 'scan.npy').touch(); os._exit(1)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (dead,) = tmp_path.iterdir()
+    living = make_client().folder
+    other = tmp_path / "samlandmark-of-somebody-else"
+    other.mkdir()
+    assert dead.exists(), "it may be just being made"
+    long_ago = (time.time() - 3600,) * 2
+    for folder in (dead, living):
+        os.utime(folder / "owner.lock", long_ago)
+    newest = make_client().folder
+    assert set(tmp_path.iterdir()) == {living, other, newest}
+
+
 @posix_only
 def test_worker_whose_program_was_killed_ends_and_deletes_the_scans(tmp_path):
     program = tmp_path / "program.py"
