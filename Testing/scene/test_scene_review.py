@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+from importlib import import_module
+
 import numpy as np
 import pytest
 import slicer
@@ -290,3 +293,9 @@ def test_observers_are_all_removed_together(add_markups):
     observers.clear()
     node.AddControlPoint(0.0, 0.0, 0.0, "b")
     assert seen == ["moved"] and len(observers) == 0
+
+
+@pytest.mark.parametrize("name", ["scene.points", "scene.follow_up", "session.status", "session.estimate"])
+def test_examples_in_docstrings_are_true(name):
+    results = doctest.testmod(import_module(f"SAMLandmarkLib.{name}"))
+    assert results.attempted > 0 and results.failed == 0

@@ -409,16 +409,20 @@ class TestLive:
             assert error_mm(live, column, LABELS[0], {LABELS[0]: loaded.truth[LABELS[1]]}) < 6
             assert not live.is_outdated(column.key, LABELS[0])
 
-    def test_hovering_and_undefined_points_are_ignored(self, live, loaded, worker):
+    def test_hovering_changes_nothing_until_the_click(self, live, loaded, worker):
+        live.live, node = False, loaded.markups
+        number = node.AddControlPoint(vtk.vtkVector3d(0, 0, -350), "sma")
+        node.UnsetNthControlPointPosition(number)
+        live.live = True
         before = live.state
-        loaded.markups.AddControlPoint(vtk.vtkVector3d(0, 0, -350), "hover")
-        number = loaded.markups.GetNumberOfControlPoints() - 1
+        assert live.labels == before.labels == LABELS
+        for x in (10.0, 5.0, 0.0):
+            node.SetNthControlPointPosition(number, x, 0.0, -350.0, node.PositionPreview)
+        assert live.state is before and not live.busy
+        node.SetNthControlPointPosition(number, -15.8, -8.8, -360.5)
+        assert live.labels == (*LABELS, "sma")
         assert worker.wait(TIMEOUT)
-        live.undo()
-        loaded.markups.RemoveNthControlPoint(number)
-        loaded.markups.AddControlPoint(vtk.vtkVector3d(0, 0, -350), "")
-        loaded.markups.UnsetNthControlPointPosition(number)
-        assert live.labels == LABELS and live.state.labels == before.labels
+        assert {live.item(column.key, "sma").status for column in live.follow_ups} == {"FOUND"}
 
     def test_ticking_live_transfers_what_is_not_there_yet(self, ready, worker):
         ready.live = True

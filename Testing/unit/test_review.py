@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -227,3 +229,9 @@ def test_text_of_a_newer_version_asks_for_an_update(state):
     document = json.loads(state.to_json()) | {"version": 99}
     with pytest.raises(ReviewError, match="update the extension"):
         ReviewState.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("name", ["item", "state", "report_cards", "report_pictures"])
+def test_examples_in_docstrings_are_true(name):
+    results = doctest.testmod(import_module(f"SAMLandmarkLib.review.{name}"))
+    assert results.attempted > 0 and results.failed == 0
