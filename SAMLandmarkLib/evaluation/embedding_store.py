@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 import tempfile
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..embedding.embedding_file import read_embedding, write_embedding
 from ..volume import Volume
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class EmbeddingStore:
         self._engine = engine
         self._kept_in_memory = kept_in_memory
         self._in_memory: OrderedDict[Path, Embedding] = OrderedDict()
-        self._on_disk: dict[Path, Path] = {}
+        self._on_disk: dict[Path, tuple[Path, dict[str, Any]]] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="samlandmark-")
 
     def __enter__(self) -> EmbeddingStore:
@@ -55,11 +56,14 @@ class EmbeddingStore:
         return embedding
 
     def _read_back(self, path: Path) -> Embedding:
-        with open(self._on_disk[path], "rb") as file:
-            return pickle.load(file)
+        file, scan = self._on_disk[path]
+        return replace(read_embedding(file, self._engine.model.device), **scan)
 
     def _put_away(self, path: Path, embedding: Embedding) -> None:
         if path not in self._on_disk:
-            self._on_disk[path] = Path(self._folder.name) / f"{len(self._on_disk)}.pickle"
-            with open(self._on_disk[path], "wb") as file:
-                pickle.dump(embedding, file, protocol=pickle.HIGHEST_PROTOCOL)
+            file = Path(self._folder.name) / f"{len(self._on_disk)}.npz"
+            with open(file, "wb") as stream:
+                write_embedding(stream, embedding)
+            # what the file leaves out, because it is the scan's
+            scan = {name: getattr(embedding, name) for name in ("name", "source", "warnings")}
+            self._on_disk[path] = (file, scan)
