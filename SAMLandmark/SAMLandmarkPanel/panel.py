@@ -152,6 +152,7 @@ class Panel(VTKObservationMixin):
             self._exportStep.update()
             self._updateTransfer()
         elif change is Change.SELECTION:
+            self._session.clear_message()
             self._reviewStep.updateCurrent()
         elif change is Change.STATUS:
             self._updateTransfer()

@@ -32,8 +32,8 @@ class ReviewStep:
 
     def nextDoubtful(self, *_unused: Any) -> None:
         """Go to the point that needs the user's eyes most."""
-        if self._ui.nextButton.enabled and not self._session.next_doubtful():
-            showText(self._ui.detailLabel, _("Nothing is left to review."))
+        if self._ui.nextButton.enabled:
+            self._session.next_doubtful()
 
     def accept(self, *_unused: Any) -> None:
         """Accept the current point."""

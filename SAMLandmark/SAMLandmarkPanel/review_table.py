@@ -13,6 +13,7 @@ from SAMLandmarkLib.session import TransferSession
 from .review_text import TEXT_COLOR, cellColor, cellText, detailText
 
 _LABEL_WIDTH, _NARROWEST_CELL, _CELL_MARGIN = 150, 90, 8
+_MARK = "▶ "
 
 
 class ReviewTable:
@@ -21,8 +22,10 @@ class ReviewTable:
     def __init__(self, table: Any, session: TransferSession, onChosen: Callable[[str, str], None]) -> None:
         self._table, self._session, self._onChosen = table, session, onChosen
         self._keys: tuple[str, ...] = ()
+        self._marked: tuple[int, int] | None = None
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        # a selected cell would hide its color: the current one is marked by an arrow and bold type
+        table.setSelectionMode(qt.QAbstractItemView.NoSelection)
         table.verticalHeader().setDefaultSectionSize(2 * table.fontMetrics().lineSpacing() + _CELL_MARGIN)
         table.verticalHeader().setMaximumWidth(_LABEL_WIDTH)
         table.verticalHeader().setTextElideMode(qt.Qt.ElideMiddle)
@@ -40,6 +43,7 @@ class ReviewTable:
         if self._keys != tuple(scan.key for scan in scans) or table.rowCount != len(labels):
             self._keys = tuple(scan.key for scan in scans)
             table.clear()
+            self._marked = None
             table.setRowCount(len(labels))
             table.setColumnCount(len(scans))
         table.setHorizontalHeaderLabels([_columnTitle(scan) for scan in scans])
@@ -50,9 +54,9 @@ class ReviewTable:
             self._explainColumn(column, scan)
             for row, label in enumerate(labels):
                 self._fillCell(row, column, scan, label)
-        self._fitColumns()
         table.blockSignals(False)
         self.showCurrent()
+        self._fitColumns()
 
     def showCurrent(self) -> None:
         """Mark the session's current landmark in the table."""
@@ -60,11 +64,27 @@ class ReviewTable:
         if current is None or current[0] not in self._keys or current[1] not in self._session.labels:
             return
         row, column = self._session.labels.index(current[1]), self._keys.index(current[0])
-        if (self._table.currentRow(), self._table.currentColumn()) != (row, column):
-            self._table.blockSignals(True)
-            self._table.setCurrentCell(row, column)
-            self._table.blockSignals(False)
+        self._table.blockSignals(True)
+        self._table.setCurrentCell(row, column)
+        self._mark(row, column)
+        self._table.blockSignals(False)
         self._table.scrollToItem(self._table.item(row, column))
+
+    def _mark(self, row: int, column: int) -> None:
+        if self._marked is not None and self._marked != (row, column):
+            self._setMark(*self._marked, False)
+        self._setMark(row, column, True)
+        self._marked = (row, column)
+
+    def _setMark(self, row: int, column: int, marked: bool) -> None:
+        cell = self._table.item(row, column)
+        if cell is None:
+            return
+        font = cell.font()
+        font.setBold(marked)
+        cell.setFont(font)
+        text = cell.text().removeprefix(_MARK)
+        cell.setText(_MARK + text if marked else text)
 
     def _fillCell(self, row: int, column: int, scan: Any, label: str) -> None:
         item = self._session.item(scan.key, label)

@@ -21,6 +21,8 @@ from samples import FOLDER, add_points, add_volume, read_points
 from user import User, positions
 
 SHOWN = "left_kidney_upper_pole"
+# Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
+GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
 STEPS = ("templateStep", "transferStep", "reviewStep", "advancedStep")
 WIDTH, HEIGHT = 1500, 900
 
@@ -54,7 +56,7 @@ class Photographer:
         self.template = add_volume(Volume.read(FOLDER / "template.nii.gz"), "Baseline CT", "20240110")
         self.follow_up = add_volume(Volume.read(FOLDER / "followup.nii.gz"), "Follow-up CT", "20240212")
         points = {label: point for label, point in read_points("template").items() if label != SHOWN}
-        self.points = add_points(points)
+        self.points = add_points(points | GAS)
 
     def template_step(self) -> None:
         """Choose, tick, and place the last point by hand."""
@@ -66,8 +68,8 @@ class Photographer:
         user.go_to(view, place)
         user.click(user.ui.placeButton)
         user.bench.click(view, place)
-        last = self.points.GetNumberOfControlPoints() - 2  # behind it hovers the next point to be placed
-        self.points.SetNthControlPointLabel(last, SHOWN)
+        placed = next(label for label in positions(self.points) if label.startswith("Landmarks"))
+        self.points.SetNthControlPointLabel(list(positions(self.points)).index(placed), SHOWN)
         self.only("templateStep", "transferStep")
         user.ui.pointsList.tableWidget().scrollToBottom()
         self.take("slicer-1-template")
@@ -101,9 +103,11 @@ class Photographer:
     def correction(self) -> None:
         """Decide about some points, and drag one."""
         user = self.user
-        for row in range(4):
+        for row in range(3):
             user.click_cell(row)
             user.press("A")
+        user.click_cell(self.row("gas_in_colon"))
+        user.press("M")
         label = user.session.labels[4]
         user.click_cell(4)
         start = positions(user.session.follow_ups[0].markups_node)[label]

@@ -52,6 +52,25 @@ def test_a_click_on_a_result_takes_both_scans_there_and_no_other(review):
     assert review.labels[1] in review.ui.detailLabel.text
 
 
+def test_each_scan_shows_its_own_points_only(review):
+    views = {
+        name: review.bench.layout_manager.sliceWidget(review.view_of(volume)).mrmlSliceNode().GetID()
+        for name, volume in (("template", review.template), ("follow-up", review.follow_up))
+    }
+    template, follow_up = review.parameters.templatePoints.GetDisplayNode(), _markups(review).GetDisplayNode()
+    assert template.IsDisplayableInView(views["template"]) and not template.IsDisplayableInView(
+        views["follow-up"]
+    )
+    assert follow_up.IsDisplayableInView(views["follow-up"]) and not follow_up.IsDisplayableInView(
+        views["template"]
+    )
+    review.click(review.ui.sideBySideCheckBox)
+    red = review.bench.layout_manager.sliceWidget("Red").mrmlSliceNode().GetID()
+    assert template.IsDisplayableInView(red) and follow_up.IsDisplayableInView(red)
+    review.click(review.ui.sideBySideCheckBox)
+    assert not template.IsDisplayableInView(views["follow-up"])
+
+
 def test_what_can_not_be_found_is_told_with_its_reason(review):
     last = len(review.labels) - 1
     assert review.cell(last).startswith("Not found\noutside template")

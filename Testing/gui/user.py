@@ -99,7 +99,7 @@ class User:
     def cell(self, row: int, column: int = 0) -> str:
         """What a cell of the table says."""
         item = self.ui.reviewTable.item(row, column)
-        return item.text() if item else ""
+        return item.text().removeprefix("▶ ") if item else ""
 
     def view_of(self, volume: Any) -> str:
         """Name of the first slice view that shows a volume."""
