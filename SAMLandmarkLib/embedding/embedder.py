@@ -96,7 +96,7 @@ class Embedder:
             least = (2 * halo + SLAB_ALIGNMENT) * area * self._bytes_per_voxel
             raise UsageError(
                 f"A memory limit of {self.max_memory / 2**20:.0f} MiB is too small to embed this volume; "
-                f"allow at least {least / 2**20:.0f} MiB with --max-memory."
+                f"allow at least {least / 2**20:.0f} MiB (--max-memory)."
             )
         for start in range(0, depth, height):
             stop = min(depth, start + height)

@@ -110,7 +110,7 @@ class EmbeddingModel:
                 raise ModelError(
                     f"{path}: the {level} embeddings computed on this machine ({self.device}) differ from the model's "
                     f"test vector (mean cosine {cosine:.4f}, at least {MINIMUM_COSINE[self.dtype]} expected); "
-                    "try --device cpu, and please report it."
+                    "choose the CPU as the device, and please report it."
                 )
 
 

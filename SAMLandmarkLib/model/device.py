@@ -30,7 +30,7 @@ def choose_device(name: str = "auto") -> torch.device:
         raise UsageError(f"Unsupported device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
     if not available[device.type]:
         raise UsageError(
-            f"Device '{name}' is not available on this machine; use --device auto or --device cpu."
+            f"Device '{name}' is not available on this machine; choose the device auto or cpu."
         )
     return device
 

@@ -54,7 +54,7 @@ def test_slabs_give_the_embedding_of_the_whole(model, part, points):
 
 def test_too_little_memory_says_how_much_is_needed(model, part):
     with pytest.raises(
-        UsageError, match=r"memory limit of 5 MiB is too small .* at least \d+ MiB with --max-memory"
+        UsageError, match=r"memory limit of 5 MiB is too small .* at least \d+ MiB \(--max-memory\)"
     ):
         Embedder(model, max_memory=5 * MEBIBYTE).embed(part)
 
