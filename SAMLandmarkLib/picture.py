@@ -7,6 +7,7 @@ import math
 import os
 import textwrap
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,18 @@ def write_comparison_picture(
     written and the true place marked. Raises UsageError without matplotlib and OutputError where `path` can't
     be written.
     """
-    require_matplotlib()
     places, true_places = _positions_by_label(landmarks), _positions_by_label(truth)
-    cells = [
-        _Cell(item, template, target, places.get(item.label), true_places.get(item.label)) for item in result
+    comparisons = [
+        Comparison(item, template, target, places.get(item.label), true_places.get(item.label))
+        for item in result
     ]
-    write_atomically(path, _draw_page(cells, f"{result.template} → {result.target}"))
+    write_comparisons(path, comparisons, f"{result.template} → {result.target}")
+
+
+def write_comparisons(path: str | os.PathLike, comparisons: Sequence[Comparison], title: str) -> None:
+    """Write such a PNG of landmarks of any scans; errors as `write_comparison_picture`."""
+    require_matplotlib()
+    write_atomically(path, _draw_page(list(comparisons), title))
 
 
 def require_matplotlib() -> None:
@@ -74,8 +81,8 @@ def _positions_by_label(landmarks: LandmarkSet | None) -> dict[str, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Cell:
-    """What is shown of one landmark."""
+class Comparison:
+    """One landmark and the scans to show it in; positions are LPS mm, None where unknown."""
 
     item: TransferredLandmark
     template: Volume
@@ -110,7 +117,7 @@ def _crop(volume: Volume, centre_lps: np.ndarray | None) -> np.ndarray | None:
     return axial_crop(volume, centre_lps, CROP_MM, _CROP)
 
 
-def _draw_page(cells: list[_Cell], title: str) -> bytes:
+def _draw_page(cells: list[Comparison], title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -138,7 +145,7 @@ def _columns_and_rows(cells: int) -> tuple[int, int]:
     return columns, math.ceil(cells / columns)
 
 
-def _draw_page_header(axes: Axes, cells: list[_Cell], title: str) -> None:
+def _draw_page_header(axes: Axes, cells: list[Comparison], title: str) -> None:
     errors = [np.linalg.norm(cell.error_mm) for cell in cells if cell.error_mm is not None]
     counts = [sum(cell.item.status.value == status for cell in cells) for status in _STATUS_COLOURS]
     summary = "   ".join(
@@ -156,7 +163,7 @@ def _draw_page_header(axes: Axes, cells: list[_Cell], title: str) -> None:
         _write(axes, _MARGIN + 582, 78, "true place (dashed: in another slice)", 13, _FAINT)
 
 
-def _draw_cell(axes: Axes, cell: _Cell, left: float, top: float) -> None:
+def _draw_cell(axes: Axes, cell: Comparison, left: float, top: float) -> None:
     colour = _STATUS_COLOURS[cell.item.status.value]
     right = left + 2 * _CROP + _GAP
     _write(axes, left, top + 12, _shortened(cell.item.label, 40), 15, weight="bold")
@@ -178,7 +185,7 @@ def _verdict(item: TransferredLandmark) -> str:
     return item.status.value if item.position_lps is None else f"{item.status.value}  {item.confidence:.2f}"
 
 
-def _error_text(cell: _Cell) -> str:
+def _error_text(cell: Comparison) -> str:
     if cell.error_mm is None:
         return ""
     text = f"error {np.linalg.norm(cell.error_mm):.1f} mm"
@@ -217,7 +224,7 @@ def _draw_crosshair(axes: Axes, x: float, y: float) -> None:
         axes.plot(x + step_x * ends, y + step_y * ends, color=_CROSSHAIR, linewidth=0.9, **_outlined(2))
 
 
-def _draw_truth_in_crop(axes: Axes, cell: _Cell, left: float, top: float) -> None:
+def _draw_truth_in_crop(axes: Axes, cell: Comparison, left: float, top: float) -> None:
     if cell.error_mm is None:
         return
     shift = -cell.error_mm[:2] / CROP_MM * _CROP

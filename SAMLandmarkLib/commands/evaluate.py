@@ -11,7 +11,7 @@ from .options import DeviceOption, MemoryOption, ModelOption, Profile, ProfileOp
 from .terminal import VolumeProgress, exit_on_error, messages, warnings_as_messages
 
 if TYPE_CHECKING:
-    from ..evaluation.benchmark import BenchmarkSettings
+    from ..evaluation.benchmark import BenchmarkPlan, BenchmarkSettings
     from ..evaluation.runs import SetRun
 
 
@@ -53,6 +53,9 @@ def evaluate(
     synthetic_points: Annotated[int, typer.Option(min=1, help="Points in each of those volumes.")] = 40,
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples behind the 95 % intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples and the deformations.")] = 0,
+    failures: Annotated[
+        int, typer.Option(min=0, help="With --output, also draw so many of the worst landmarks of each set.")
+    ] = 0,
     device: DeviceOption = "auto",
     model: ModelOption = None,
     max_memory: MemoryOption = None,
@@ -70,16 +73,16 @@ def evaluate(
     settings = BenchmarkSettings(data, tuple(names or ()), synthetic_from, synthetic_points, bootstrap, seed)
     engine = {"device": device, "model": model, "max_memory": max_memory, "profile": profile.value}
     with exit_on_error(2):
-        runs, document = _run(settings, output, engine)
+        plan, runs, document = _run(settings, output, engine)
         text = summary_text(document)
         typer.echo(text, nl=False)
         if output is not None:
-            _write(output, runs, document, text)
+            _write(output, plan, runs, document, text, failures)
 
 
 def _run(
     settings: BenchmarkSettings, output: Path | None, engine_settings: dict[str, Any]
-) -> tuple[list[SetRun], dict[str, Any]]:
+) -> tuple[BenchmarkPlan, list[SetRun], dict[str, Any]]:
     from ..evaluation.benchmark import BenchmarkPlan, run_benchmark
     from ..results import require_writable
     from ..transfer import TransferEngine
@@ -91,11 +94,23 @@ def _run(
     engine = TransferEngine(**engine_settings)
     console = messages()
     with warnings_as_messages(console), VolumeProgress(console, plan.steps) as progress:
-        return run_benchmark(engine, plan, progress.volume)
+        return plan, *run_benchmark(engine, plan, progress.volume)
 
 
-def _write(output: Path, runs: list[SetRun], document: dict[str, Any], text: str) -> None:
+def _write(
+    output: Path,
+    plan: BenchmarkPlan,
+    runs: list[SetRun],
+    document: dict[str, Any],
+    text: str,
+    failures: int,
+) -> None:
+    from ..evaluation.failures import write_failures
     from ..evaluation.output import write_evaluation
 
-    for path in write_evaluation(output, runs, document, text):
+    paths = write_evaluation(output, runs, document, text)
+    if failures:
+        paths.append(output / "failures.png")
+        write_failures(paths[-1], runs, plan.evaluation_sets, failures)
+    for path in paths:
         typer.echo(path)

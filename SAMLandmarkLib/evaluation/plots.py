@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,10 @@ def _draw_reliability(axes: Axes, quality: Mapping[str, Any]) -> None:
             f"{row['n']}", place, xytext=(7, -9), textcoords="offset points", color=_FAINT, fontsize=8
         )
     axes.set(xlim=(0, 1), ylim=(-0.03, 1.03), xlabel="confidence", ylabel="share within 10 mm")
-    axes.set_title(
-        f"calibration error {quality['expected_calibration_error']:.3f}, AUROC {quality['auroc']:.3f}, "
-        f"n = {quality['n']}",
-        fontsize=10,
-    )
+    figures = [f"calibration error {quality['expected_calibration_error']:.3f}", f"n = {quality['n']}"]
+    if math.isfinite(quality["auroc"]):
+        figures.insert(1, f"AUROC {quality['auroc']:.3f}")
+    axes.set_title(", ".join(figures), fontsize=10)
     axes.legend(loc="upper left", frameon=False)
 
 
@@ -76,7 +76,7 @@ def _draw_risk(axes: Axes, runs: Sequence[SetRun]) -> None:
         axes.plot(100 * kept / len(wrong), 100 * np.cumsum(wrong) / kept, color=colour, label=name)
     axes.set(
         xlim=(0, 100),
-        ylim=(-1, None),
+        ylim=(-1, max(10.0, axes.get_ylim()[1])),
         xlabel="landmarks kept, the surest first (%)",
         ylabel="of them more than 10 mm off (%)",
     )
