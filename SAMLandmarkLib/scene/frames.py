@@ -1,7 +1,8 @@
 """Points from one place of the scene to another: through parent transforms, linear or not, and from RAS to LPS.
 
 Slicer counts in RAS. A node's *own* frame is the one before its parent transform; *world* is the one after. A volume
-is embedded in its own frame, so a parent transform of any kind is only ever applied to points, exactly.
+is embedded in its own frame (or that turned upright, see `volumes.upright_from_own`), so a parent transform of any
+kind is only ever applied to points, exactly.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..geometry import LPS_FROM_RAS
 from .nodes import nodes_of_class
 
 KEY_ATTRIBUTE = "SAMLandmark.ScanKey"
+_SMALL_TURN = np.deg2rad(20.0)
 
 
 def scan_key(volume_node: object) -> str:
@@ -69,10 +70,30 @@ def ijk_to_ras(volume_node: object) -> np.ndarray:
     return slicer.util.arrayFromVTKMatrix(matrix)
 
 
+def upright_from_own(volume_node: object) -> np.ndarray:
+    """The rotation, 4x4 in LPS, that turns a volume as its linear parent transforms turn it; else the identity.
+
+    The network knows patients upright. Where a transform puts right a volume that lies on its side, the volume is
+    embedded turned; small turns, as registration makes them, don't matter and would only cause embedding again.
+    """
+    transform, upright = volume_node.GetParentTransformNode(), np.eye(4)
+    matrix = vtk.vtkMatrix4x4()
+    if transform is None or not transform.IsTransformToWorldLinear():
+        return upright
+    transform.GetMatrixTransformToWorld(matrix)
+    linear = (LPS_FROM_RAS @ slicer.util.arrayFromVTKMatrix(matrix) @ LPS_FROM_RAS)[:3, :3]
+    left, _, right = np.linalg.svd(linear)
+    rotation = left @ right
+    if np.linalg.det(rotation) > 0 and np.trace(rotation) < 1 + 2 * np.cos(_SMALL_TURN):
+        upright[:3, :3] = rotation
+    return upright
+
+
 def content_mark(volume_node: object) -> tuple:
-    """A mark that differs after the voxels or the geometry of a volume were changed (not its parent transform)."""
+    """A mark that differs after the voxels or the geometry of a volume were changed, or after it was turned."""
     image = volume_node.GetImageData()
-    return (None if image is None else image.GetMTime(), ijk_to_ras(volume_node).tobytes())
+    placed = upright_from_own(volume_node) @ LPS_FROM_RAS @ ijk_to_ras(volume_node)
+    return (None if image is None else image.GetMTime(), placed.tobytes())
 
 
 def source_path(volume_node: object) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..review import Decision, ReviewItem
 from ..scene.points import ScenePoint, label_problem
 from ..scene.undo import UndoStep
-from ..worker import TransferReply
+from ..worker import TransferAnswer, TransferReply
 from .board import ReviewBoard
 from .scans import Scan
 from .transfers import Wish
@@ -123,7 +124,7 @@ class Follower:
             items = [self._board.state.item(scan.key, label) for label in labels]
             corrected = [item for item in items if item is not None and item.decision is Decision.CORRECTED]
             if scan.key != target_key and corrected and self._work.require(scan):
-                points = np.array([item.position_lps for item in corrected])
+                points = scan.to_worker([item.position_lps for item in corrected])
                 found.append((scan.key, [item.label for item in corrected], points))
         return found
 
@@ -131,10 +132,19 @@ class Follower:
 
     def items(self, wish: Wish, reply: TransferReply) -> list[ReviewItem]:
         """The answers as review items under their present names, without landmarks that were moved since."""
-        asked = zip(wish.request.labels, wish.request.points_lps.tolist(), reply.answers, strict=True)
+        template, target = self._work.template, self._work.scan(reply.target_key)
+        if template is None or target is None:
+            return []
+        asked = zip(wish.request.labels, wish.request.points_lps, reply.answers, strict=True)
         items = []
         for label, point, answer in asked:
             name = wish.names.get(label, label)
-            if self._template_lps(name) == tuple(point):
-                items.append(ReviewItem.from_answer(answer, tuple(point)).with_label(name))
+            place = self._template_lps(name)
+            if place is not None and np.array_equal(template.to_worker(place)[0], point):
+                items.append(ReviewItem.from_answer(_in_own_frame(answer, target), place).with_label(name))
         return items
+
+
+def _in_own_frame(answer: TransferAnswer, target: Scan) -> TransferAnswer:
+    candidates = tuple((target.from_worker(place), score) for place, score in answer.candidates)
+    return replace(answer, position_lps=target.from_worker(answer.position_lps), candidates=candidates)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from ..scene.heat_map import hide_heat_map, write_heat_map
 from ..worker import HeatMapReply, WorkerClient, WorkerFailure
 from .scans import SILENT_KINDS, Scan
@@ -40,7 +42,8 @@ class HeatMaps:
             if self._awaited is awaited:
                 self._awaited = None
                 if target.node.GetScene() is self._scene:
-                    write_heat_map(target.node, reply.array, reply.ijk_to_lps)
+                    own_from_upright = np.linalg.inv(target.upright_from_own)
+                    write_heat_map(target.node, reply.array, own_from_upright @ reply.ijk_to_lps)
                 self._on_change()
 
         def failed(failure: WorkerFailure) -> None:
@@ -49,7 +52,7 @@ class HeatMaps:
                 if failure.kind not in SILENT_KINDS:
                     self._on_failed(failure.message)
 
-        self.worker.heat_map(template.key, point_lps, target.key, done, failed)
+        self.worker.heat_map(template.key, template.to_worker(point_lps)[0], target.key, done, failed)
         self._on_change()
 
     def hide(self) -> None:

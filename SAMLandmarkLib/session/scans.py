@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from ..errors import SAMLandmarkError
+from ..geometry import transform_points
+from ..review import Point
 from ..scene.studies import study_date
-from ..scene.volumes import content_mark, scan_key, source_path, volume_arrays
+from ..scene.volumes import content_mark, scan_key, source_path, upright_from_own, volume_arrays
 from ..worker import EmbedReply, ScanData, WorkerClient, WorkerFailure
 from .estimate import TimeEstimate, million_voxels_2mm
 
@@ -29,6 +33,7 @@ class Scan:
     embedding: bool = False
     failure: str = ""
     sent_mark: tuple | None = None
+    upright_from_own: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     @classmethod
     def of(cls, node: object) -> Scan:
@@ -44,6 +49,16 @@ class Scan:
     def ready(self) -> bool:
         """Whether the worker has the embedding of the volume as it is now."""
         return self.fraction >= 1 and self.sent_mark == content_mark(self.node)
+
+    def to_worker(self, points_lps: Sequence) -> np.ndarray:
+        """Points `(n, 3)` LPS mm of the volume's own frame as the worker counts them."""
+        return transform_points(self.upright_from_own, np.reshape(points_lps, (-1, 3)))
+
+    def from_worker(self, point_lps: Point | None) -> Point | None:
+        """A point of the worker, LPS mm, in the volume's own frame."""
+        if point_lps is None:
+            return None
+        return tuple(transform_points(np.linalg.inv(self.upright_from_own), point_lps).tolist())
 
     def set_ready(self) -> None:
         """The worker has used the scan's embedding, so it has it."""
@@ -91,6 +106,8 @@ class Embeddings:
         A scan that failed is only tried again when its voxels changed, or with `again`.
         """
         mark = content_mark(scan.node)
+        # Two places of a volume may lead to one upright place; then nothing is embedded again, but points differ.
+        scan.upright_from_own = upright_from_own(scan.node)
         if scan.sent_mark == mark and (scan.embedding or scan.ready or (scan.failure and not again)):
             return not scan.failure
         scan.sent_mark, scan.fraction, scan.failure = mark, 0.0, ""
@@ -98,7 +115,9 @@ class Embeddings:
             array, ijk_to_lps = volume_arrays(scan.node)
         except SAMLandmarkError as error:
             return self._fail(scan, str(error))
-        data = ScanData(scan.key, scan.name, array, ijk_to_lps, source_path(scan.node))
+        data = ScanData(
+            scan.key, scan.name, array, scan.upright_from_own @ ijk_to_lps, source_path(scan.node)
+        )
         scan.embedding, scan.step = True, "waiting"
         self.worker.embed(data, self._done(scan, mark), self._failed(scan, mark), self._progress(scan, mark))
         self._on_change(scan)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from ..errors import UsageError
 from ..scene.points import label_problem, read_points
 from ..worker import TransferReply, TransferRequest
@@ -108,7 +106,7 @@ class SessionTransfer(SessionScans):
         if template is None or not kept:
             return None
         extra = self._follower.corrections(key, kept) if self._use_corrections else ()
-        points = np.array([places[label] for label in kept])
+        points = template.to_worker([places[label] for label in kept])
         return TransferRequest(template.key, kept, points, key, extra)
 
     def take_answer(self, wish: Wish, reply: TransferReply) -> None:

@@ -120,7 +120,8 @@ def add_markups(scene) -> Callable[..., object]:
 
 def _linear(scene: object) -> object:
     matrix = np.eye(4)
-    matrix[:3, :3] = np.linalg.qr(np.random.default_rng(7).normal(size=(3, 3)))[0] @ np.diag([1.0, 1.2, 0.9])
+    turned = [[np.cos(0.2), -np.sin(0.2), 0.0], [np.sin(0.2), np.cos(0.2), 0.0], [0.05, 0.0, 1.0]]
+    matrix[:3, :3] = turned @ np.diag([1.0, 1.2, 0.9])
     matrix[:3, 3] = (30.0, -12.0, 55.0)
     node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "turned, stretched, moved")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))

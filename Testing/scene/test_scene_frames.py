@@ -14,7 +14,7 @@ from SAMLandmarkLib.review import ReviewItem
 from SAMLandmarkLib.scene.follow_up import create_follow_up_markups, read_follow_up, write_follow_up
 from SAMLandmarkLib.scene.frames import local_lps_from_world_ras, world_ras_from_local_lps
 from SAMLandmarkLib.scene.points import label_problem, read_points
-from SAMLandmarkLib.scene.volumes import content_mark, find_volume, scan_key, volume_arrays
+from SAMLandmarkLib.scene.volumes import content_mark, find_volume, scan_key, upright_from_own, volume_arrays
 
 # Linear maps are exact; VTK iterates the inverse of the others to 0.01 mm.
 LINEAR_MM, NON_LINEAR_MM = 1e-3, 0.05
@@ -87,6 +87,32 @@ class TestVolumes:
         changed = content_mark(volume)
         volume.SetSpacing(1.0, 1.0, 1.0)
         assert len({mark, changed, content_mark(volume)}) == 3
+
+
+class TestUpright:
+    def turned(self, scene, volume, degrees):
+        turn = vtk.vtkTransform()
+        turn.RotateZ(degrees)
+        turn.Scale(1.5, 1.0, 1.0)
+        transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(turn.GetMatrix())
+        return under(volume, transform)
+
+    def test_a_volume_that_a_transform_turns_is_turned_without_stretching_it(self, scene, add_volume):
+        upright = upright_from_own(self.turned(scene, add_volume(), 90.0))
+        assert_allclose(upright, [[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], atol=1e-9)
+
+    @pytest.mark.parametrize("degrees", [0.0, 12.0, -19.0])
+    def test_small_turns_are_left_to_the_network(self, scene, add_volume, degrees):
+        assert_allclose(upright_from_own(self.turned(scene, add_volume(), degrees)), np.eye(4))
+
+    def test_a_mirroring_transform_never_mirrors_the_patient(self, scene, add_volume):
+        transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([-1.0, 1.0, 1.0, 1.0])))
+        assert_allclose(upright_from_own(under(add_volume(), transform)), np.eye(4))
+
+    def test_no_and_non_linear_transforms_leave_the_volume_as_it_is(self, add_volume, volume_transform):
+        assert_allclose(upright_from_own(under(add_volume(), volume_transform)), np.eye(4))
 
 
 class TestPoints:

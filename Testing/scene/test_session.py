@@ -273,6 +273,23 @@ class TestTransfer:
         places = [ready.item(may.key, label).position_lps for label in LABELS]
         assert_allclose(local_lps_from_world_ras(case.may, shown), places, atol=0.05)
 
+    @pytest.mark.parametrize("turn", [(0, 90, 0), (180, 0, 0), (0, 0, 90)])
+    def test_a_scan_that_a_transform_puts_upright_is_seen_upright(self, ready, case, worker, scene, turn):
+        lying, righted = vtk.vtkTransform(), vtk.vtkTransform()
+        for axis, angle in zip(((1, 0, 0), (0, 1, 0), (0, 0, 1)), turn, strict=True):
+            lying.RotateWXYZ(angle, *axis)
+        righted.SetMatrix(lying.GetMatrix())
+        righted.Inverse()
+        case.may.ApplyTransformMatrix(lying.GetMatrix())
+        transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(righted.GetMatrix())
+        case.may.SetAndObserveTransformNodeID(transform.GetID())
+        ready.transfer()
+        assert worker.wait(TIMEOUT)
+        node = ready.follow_ups[0].markups_node
+        shown = [np.array(node.GetNthControlPointPositionWorld(number)) * (-1, -1, 1) for number in range(3)]
+        assert_allclose(shown, [case.truth[label] for label in LABELS], atol=6)
+
     def test_a_landmark_outside_the_template_is_missing_with_the_reason(self, ready, case, worker):
         place_in_view(case.markups, "beyond", np.array([-170.0, 40.0, -244.0]))
         ready.transfer()
