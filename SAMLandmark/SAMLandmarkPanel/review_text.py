@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.review import Decision, ReviewItem
@@ -63,15 +65,29 @@ def _evidenceText(item: ReviewItem) -> str:
 def detailText(item: ReviewItem, scan: str, outdated: bool = False) -> str:
     """Everything about one landmark of one follow-up, in sentences."""
     title = _("{label} on {scan}: {status}.").format(label=item.label, scan=scan, status=statusWord(item))
-    parts = [title, *_engineSentences(item)]
+    parts = [title, *_evidenceSentences(item)]
     if outdated:
         parts.append(_("The point was moved on the template since; transfer again."))
     return " ".join(parts)
 
 
+def _evidenceSentences(item: ReviewItem) -> list[str]:
+    parts = _correctionSentences(item) if item.decision is Decision.CORRECTED else _engineSentences(item)
+    if item.displacement_mm is not None:
+        parts.append(_("Displacement {mm} mm.").format(mm=f"{item.displacement_mm:.1f}"))
+    return parts
+
+
+def _correctionSentences(item: ReviewItem) -> list[str]:
+    if item.position_lps is None or item.transferred_lps is None:
+        return []
+    moved = math.dist(item.position_lps, item.transferred_lps)
+    return [_("You moved it by {mm} mm.").format(mm=f"{moved:.1f}")]
+
+
 def _engineSentences(item: ReviewItem) -> list[str]:
     parts = []
-    if item.position_lps is not None and item.decision is not Decision.CORRECTED:
+    if item.position_lps is not None:
         sure = _("{percent} % sure to be within 10 mm.")
         parts.append(sure.format(percent=round(100 * item.confidence)))
     if item.reason:
@@ -79,8 +95,6 @@ def _engineSentences(item: ReviewItem) -> list[str]:
     if item.cycle_mm is not None and item.position_lps is not None:
         cycle = _("There and back it misses itself by {mm} mm.")
         parts.append(cycle.format(mm=f"{item.cycle_mm:.1f}"))
-    if item.displacement_mm is not None:
-        parts.append(_("Displacement {mm} mm.").format(mm=f"{item.displacement_mm:.1f}"))
     if item.candidate_index is not None and len(item.candidates) > 1:
         place = _("Candidate {number} of {count}.")
         parts.append(place.format(number=item.candidate_index + 1, count=len(item.candidates)))

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
@@ -24,7 +27,8 @@ SHOWN = "left_kidney_upper_pole"
 # Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
 GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
 STEPS = ("templateStep", "transferStep", "reviewStep", "advancedStep")
-WIDTH, HEIGHT = 1500, 900
+EXPORT_FOLDER = Path("/home/radiologist/SAMLandmark")
+WIDTH, HEIGHT = 1500, 860
 
 
 class Photographer:
@@ -37,6 +41,8 @@ class Photographer:
         self.bench.show(WIDTH, HEIGHT)
         self.bench.open_module("SAMLandmark")
         self.user = User(self.bench)
+        # nothing of whose computer this is belongs into a picture
+        self.user.parameters.exportFolder = EXPORT_FOLDER
 
     def take_all(self) -> None:
         """Take every picture, in the order of the tutorial."""
@@ -46,6 +52,7 @@ class Photographer:
         self.review_step()
         self.heat_map()
         self.correction()
+        self.decisions()
         self.export_step()
         self.advanced_step()
 
@@ -101,19 +108,29 @@ class Photographer:
         user.click(user.ui.heatMapCheckBox)
 
     def correction(self) -> None:
-        """Decide about some points, and drag one."""
-        user = self.user
-        for row in range(3):
-            user.click_cell(row)
-            user.press("A")
-        user.click_cell(self.row("gas_in_colon"))
-        user.press("M")
-        label = user.session.labels[4]
-        user.click_cell(4)
-        start = positions(user.session.follow_ups[0].markups_node)[label]
-        user.bench.drag(user.view_of(self.follow_up), tuple(start), tuple(start + [6.0, 4.0, 0.0]))
-        user.wait_for_end()
-        self.take("slicer-3-decided")
+        """Drag the point that lies farthest from the truth to where it belongs."""
+        label, start, end = self.farthest_in_its_slice()
+        self.user.click_cell(self.row(label))
+        self.user.bench.drag(self.user.view_of(self.follow_up), tuple(start), tuple(end))
+        self.user.wait_for_end()
+        self.take("slicer-3-correction")
+
+    def decisions(self) -> None:
+        """Accept some points, and say that one is not on the scan."""
+        for label in ("right_lung_base_vessel_fork", "right_kidney_upper_pole", SHOWN, "gas_in_stomach"):
+            self.user.click_cell(self.row(label))
+            self.user.press("A")
+        self.user.click_cell(self.row("gas_in_colon"))
+        self.user.press("M")
+        self.user.ui.reviewTable.scrollToBottom()
+        self.take_panel("slicer-3-decided")
+
+    def farthest_in_its_slice(self) -> tuple[str, Any, Any]:
+        """Label, place and true place (in the same slice) of the point with the largest error within its slice."""
+        found, truth = positions(self.user.session.follow_ups[0].markups_node), read_points("followup")
+        errors = {label: np.hypot(*(truth[label] - found[label])[:2]) for label in truth if label in found}
+        label = max(errors, key=errors.get)
+        return label, found[label], np.array([*truth[label][:2], found[label][2]])
 
     def export_step(self) -> None:
         """Write the files."""
@@ -123,7 +140,7 @@ class Photographer:
             target = Path(folder) / "results"
             self.user.ui.exportFolderButton.directory = str(target)
             self.user.click(self.user.ui.exportButton)
-            self.user.ui.exportFolderButton._button.setText("/home/radiologist/results")
+            self.user.ui.exportFolderButton._button.setText(str(EXPORT_FOLDER))
             self.take_panel("slicer-4-export")
 
     def advanced_step(self) -> None:

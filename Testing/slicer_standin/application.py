@@ -16,7 +16,6 @@ from .mrml_widgets import qSlicerWidget
 from .pythonqt import PythonQtObject
 
 Property, Signal = QtCore.Property, QtCore.Signal
-_COLORS = 256
 _MODULE_LOGICS = {
     "Markups": "vtkSlicerMarkupsLogic",
     "Volumes": "vtkSlicerVolumesLogic",
@@ -163,28 +162,10 @@ def _application_logic() -> Any:
     logic.SetSliceLogics(vtk.vtkCollection())
     logic.SetViewLogics(vtk.vtkCollection())
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
-    scene.AddNode(_color_table_of_a_file("ColdToHotRainbow"))
     cursor = slicer.vtkMRMLCrosshairNode()
     cursor.SetSingletonTag("default")
     scene.AddNode(cursor)
     return logic
-
-
-def _color_table_of_a_file(name: str) -> Any:
-    """A color table from blue to red under the name of one that Slicer reads from a file of its own."""
-    table = slicer.vtkMRMLColorTableNode()
-    table.SetTypeToUser()
-    table.SetName(name)
-    table.SetSingletonTag(f"File{name}.txt")
-    table.SetNumberOfColors(_COLORS)
-    hues = vtk.vtkLookupTable()
-    hues.SetHueRange(2 / 3, 0)
-    hues.SetNumberOfTableValues(_COLORS)
-    hues.Build()
-    for index in range(_COLORS):
-        table.SetColor(index, str(index), *hues.GetTableValue(index))
-    table.SetSaveWithScene(False)
-    return table
 
 
 def _scene_reading(application_logic: Any) -> tuple[Any, Any]:
