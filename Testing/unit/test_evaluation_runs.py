@@ -125,15 +125,19 @@ def test_nothing_to_evaluate_is_refused():
 
 
 def test_the_command_prints_and_writes(sets_folder, tmp_path):
-    done = run_cli("--data", sets_folder, "--bootstrap", 50, "--device", "cpu", "--output", tmp_path / "out")
+    options = ("--bootstrap", 50, "--device", "cpu", "--profile", "fast", "--failures", 2)
+    done = run_cli("--data", sets_folder, *options, "--output", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "| cropped |" in done.stdout and "spinous_tip_t11" in done.stdout
     document = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert document["sets"]["cropped"]["n"] == 20 and document["settings"]["bootstrap"] == 50
+    assert document["engine"]["settings"]["profile"] == "fast"
     assert document["machine"]["cores"] >= 1 and document["versions"]["torch"]
     with open(tmp_path / "out" / "evaluation.csv", newline="", encoding="utf-8") as file:
         errors = [float(row["error_mm"]) for row in csv.DictReader(file)]
     assert np.mean(errors) == pytest.approx(document["sets"]["cropped"]["mean_mm"], abs=0.01)
+    for name in ("errors.png", "failures.png"):
+        assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_unknown_set_ends_with_2_before_anything_runs(sets_folder, tmp_path):
