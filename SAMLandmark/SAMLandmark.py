@@ -113,9 +113,9 @@ class SAMLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
 
 class SAMLandmarkLogic(ScriptedLoadableModuleLogic):
-    """What scripts use: no widget is needed.
+    """What scripts use.
 
-    >>> logic = SAMLandmarkLogic()                                                           # doctest: +SKIP
+    >>> logic = slicer.util.getModuleLogic("SAMLandmark")                                    # doctest: +SKIP
     >>> markups = logic.transfer(templateVolume, templatePoints, [followUp1, followUp2])     # doctest: +SKIP
     """
 

@@ -30,7 +30,7 @@ def cellText(item: ReviewItem, outdated: bool = False) -> str:
     """Two short lines: status and confidence; cycle distance and displacement, or the reason."""
     if outdated:
         return f"{_('Outdated')}\n{_('transfer again')}"
-    return f"{_statusText(item)}\n{_evidenceText(item)}"
+    return "\n".join(line for line in (_statusText(item), _evidenceText(item)) if line)
 
 
 def _statusText(item: ReviewItem) -> str:

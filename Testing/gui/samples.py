@@ -11,7 +11,8 @@ import slicer
 
 from SAMLandmarkLib.volume import Volume
 
-FOLDER = Path(__file__).parents[2] / "Resources" / "SampleData"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "Resources" / "SampleData"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _CROPS = {"template": slice(6, 56), "followup": slice(11, 61)}
 

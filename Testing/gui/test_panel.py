@@ -6,9 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 import slicer
-from conftest import ROOT
 from PySide6 import QtCore, QtWidgets
-from samples import add_points, add_volume, points_inside
+from samples import ROOT, add_points, add_volume, points_inside
 from slicer_standin.bench import PANEL_WIDTH
 
 UI = ROOT / "SAMLandmark" / "Resources" / "UI" / "SAMLandmark.ui"

@@ -79,7 +79,7 @@ def test_live_a_dragged_point_moves_on_the_follow_up_too(study):
     points = add_points({"moving": study.points[labels[0]]})
     study.choose(points=points)
     study.click(study.ui.liveCheckBox)
-    study.bench.wait_until(lambda: _follow_up_points(study), 240, "the point is on the follow-up")
+    study.bench.wait_until(lambda: _follow_up_points(study), 90, "the point is on the follow-up")
     before = _follow_up_points(study)["moving"]
     view = study.view_of(study.template)
     start = study.points[labels[0]]

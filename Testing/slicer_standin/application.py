@@ -78,10 +78,15 @@ class qSlicerScriptedLoadableModuleWidget(qSlicerWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._python = None
+        self._python, self._make_python = None, None
 
     def self(self) -> Any:
         return self._python
+
+    def reload(self) -> None:
+        """Make the Python object anew, from the module file as it is now."""
+        self._python = self._make_python()
+        self._python.setup()
 
 
 @stands_in

@@ -67,17 +67,21 @@ class Bench:
         holder = _application_module().qSlicerScriptedLoadableModule(str(path), name)
         setattr(slicer.modules, name.lower(), holder)
         setattr(slicer.modules, f"{name}Instance", getattr(module, name)(holder))
-        holder._make_widget = lambda: self._make_panel(module, name)
+        holder._make_widget = lambda: self._make_panel(name)
         return holder
 
-    def _make_panel(self, module: ModuleType, name: str) -> QtWidgets.QWidget:
+    def _make_panel(self, name: str) -> QtWidgets.QWidget:
         panel = _application_module().qSlicerScriptedLoadableModuleWidget()
         panel.setLayout(QtWidgets.QVBoxLayout())
         panel.setMRMLScene(self.scene)
-        panel._python = getattr(module, f"{name}Widget")(panel)
-        setattr(slicer.modules, f"{name}Widget", panel._python)
-        panel._python.setup()
+        panel._make_python = lambda: self._make_widget(panel, name)
+        panel.reload()
         return panel
+
+    def _make_widget(self, panel: QtWidgets.QWidget, name: str) -> Any:
+        widget = getattr(sys.modules[name], f"{name}Widget")(panel)
+        setattr(slicer.modules, f"{name}Widget", widget)
+        return widget
 
     def open_module(self, name: str) -> Any:
         """Select the module: its panel is made at the first time and entered; returns its widget object."""

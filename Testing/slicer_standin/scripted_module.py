@@ -32,7 +32,7 @@ class ScriptedLoadableModuleWidget:
         self.parent = parent
         self.layout = parent.layout()
         manager = slicer.app.moduleManager()
-        manager.connect("moduleAboutToBeUnloaded(QString)", self._about_to_be_unloaded)
+        manager.connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename: str) -> str:
         path = slicer.util.modulePath(self.moduleName)
@@ -41,14 +41,18 @@ class ScriptedLoadableModuleWidget:
     def setup(self) -> None:
         """Slicer adds the Reload and Test section here, in developer mode."""
 
+    def onReload(self) -> None:
+        """What the Reload button of the developer mode does."""
+        slicer.util.reloadScriptedModule(self.moduleName)
+
     def cleanup(self) -> None:
         """For derived classes; called before the module is unloaded."""
 
-    def _about_to_be_unloaded(self, name: str) -> None:
+    def _onModuleAboutToBeUnloaded(self, name: str) -> None:
         if name == self.moduleName:
             self.cleanup()
             manager = slicer.app.moduleManager()
-            manager.disconnect("moduleAboutToBeUnloaded(QString)", self._about_to_be_unloaded)
+            manager.disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
 
 class ScriptedLoadableModuleLogic:
