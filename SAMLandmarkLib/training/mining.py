@@ -26,10 +26,10 @@ from .pool import BASE_SPACING_MM, TrainingVolume, VolumePool
 
 logger = logging.getLogger(__name__)
 
-PAIRS = 80
+PAIRS = 60
 EMBEDDINGS_KEPT = 8
-POINTS = 600
-LEAST_POINTS = 100
+POINTS = 300
+LEAST_POINTS = 40
 QUICK = SearchSettings(candidates=1, reach_cells=2, refine=True)
 CONSISTENT_MM = 5.0
 GREATEST_SPREAD_MM = 20.0
