@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+pytest.importorskip("slicer", reason="the tests of scenes need slicer-core")
+
 import slicer
 import vtk
+
+# The tests share steps and fixtures that lie beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from workflow_fixtures import *
 
 from SAMLandmarkLib.geometry import LPS_FROM_RAS, affine_from_parts
 from SAMLandmarkLib.scene.nodes import nodes_of_class
