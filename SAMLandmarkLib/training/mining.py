@@ -26,10 +26,10 @@ from .pool import BASE_SPACING_MM, TrainingVolume, VolumePool
 
 logger = logging.getLogger(__name__)
 
-PAIRS = 60
+PAIRS = 100
 EMBEDDINGS_KEPT = 8
-POINTS = 300
-LEAST_POINTS = 40
+POINTS = 1500
+LEAST_POINTS = 100
 QUICK = SearchSettings(candidates=1, reach_cells=2, refine=True)
 CONSISTENT_MM = 5.0
 GREATEST_SPREAD_MM = 20.0

@@ -18,6 +18,7 @@ from .views import cut, random_map
 OVERSAMPLING = 4
 MINIMUM_ANCHORS = 96
 MINIMUM_MINED_ANCHORS = 32
+MINED_TRIES = 50
 MAXIMUM_SHIFT = 0.5
 """Largest shift between the two views, as a share of half the patch."""
 
@@ -57,13 +58,14 @@ def draw_mined_pair(
     config: TrainingConfig,
     rng: np.random.Generator,
 ) -> Pair:
-    """Draw until views of two patients share enough mined points."""
+    """Draw until views of two patients share enough mined points; where they lie too thinly, views of one scan."""
     weights = np.array([pool.probabilities[pair.first] for pair in mined])
-    while True:
+    for _ in range(MINED_TRIES):
         points = mined[rng.choice(len(mined), p=weights / weights.sum())]
         pair = _try_mined_pair(pool, points, branch, config, rng)
         if len(pair.index_a) >= MINIMUM_MINED_ANCHORS:
             return pair
+    return draw_pair(pool, branch, config, rng)
 
 
 def _try_mined_pair(
