@@ -14,6 +14,7 @@ p { margin: 4px 0; } .faint { color: var(--faint); } .small { font-size: 13px; }
 table { border-collapse: collapse; background: #fff; width: 100%; margin: 14px 0; }
 th, td { text-align: left; padding: 7px 12px; border: 1px solid var(--line); vertical-align: top; }
 th { background: #e9edf3; font-weight: 600; } td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+.log { font-size: 13px; } .log td:not(:nth-child(3)) { white-space: nowrap; }
 a { color: var(--decided); }
 .card { background: #fff; border: 1px solid var(--line); border-left: 6px solid var(--line); border-radius: 6px;
   margin: 14px 0; padding: 14px 16px; display: grid; grid-template-columns: auto 1fr; gap: 6px 22px; break-inside: avoid; }
