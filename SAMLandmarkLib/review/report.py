@@ -149,7 +149,7 @@ def _log(state: ReviewState, titles: Mapping[str, str]) -> str:
         f"<th>{name}</th>" for name in ("When (UTC)", "Who", "Scan", "Landmark", "What", "Before", "After")
     )
     rows = "".join(f"<tr>{_log_row(entry, titles)}</tr>" for entry in state.log)
-    return f"<h2>Decisions</h2><table class="log"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<h2>Decisions</h2><table class="log"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _log_row(entry: LogEntry, titles: Mapping[str, str]) -> str:
