@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .workshop import Workshop
 
 TOLERANCE_MM = 6.0
-"""Well above the median error on the sample that is measured (docs/evaluation.md), well below a wrong organ."""
+"""Well above the median error on the sample that is measured (docs/accuracy.md), well below a wrong organ."""
 
 
 def check_on_sample(shop: Workshop) -> dict[str, Any]:

@@ -191,7 +191,8 @@ def test_tables_show_the_figures(small_run):
 def test_files_hold_every_transfer_and_every_figure(small_run, tmp_path):
     summary = summarise([small_run], 200, 0)
     written = write_evaluation(tmp_path / "new", [small_run], summary, "tables\n")
-    assert [path.name for path in written] == ["evaluation.csv", "evaluation.md", "evaluation.json"]
+    names = ["evaluation.csv", "evaluation.md", "evaluation.json", "errors.png"]
+    assert [path.name for path in written] == names
     with open(written[0], newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == CSV_COLUMNS and len(rows) == 4
