@@ -15,6 +15,8 @@ from SAMLandmarkLib.session import TransferSession
 from .parameters import SAMLandmarkParameterNode
 from .widget_help import WidgetHelp
 
+_ALL_VIEWS = -1
+
 
 class SideBySide:
     """Switches the layout when scans or orientation change, and back when it is no longer wanted."""
@@ -74,6 +76,12 @@ class SideBySide:
         if volume is not None and points is not None:
             views = slice_node_ids(slicer.mrmlScene, scan_key(volume)) if onlyOnTemplate else []
             show_only_in(points, views)
+            # a click in the list of points moves the template's views and no others
+            self._ui.pointsList.viewGroup = _viewGroup(views)
+
+
+def _viewGroup(viewIds: list[str]) -> int:
+    return slicer.mrmlScene.GetNodeByID(viewIds[0]).GetViewGroup() if viewIds else _ALL_VIEWS
 
 
 def _layoutNode() -> Any:

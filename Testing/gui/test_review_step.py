@@ -52,6 +52,34 @@ def test_a_click_on_a_result_takes_both_scans_there_and_no_other(review):
     assert review.labels[1] in review.ui.detailLabel.text
 
 
+def test_a_click_in_the_list_of_points_takes_the_template_there_and_no_other_scan(review):
+    follow_up_view = review.view_of(review.follow_up)
+    before = _center(review, follow_up_view)
+    table = review.ui.pointsList.tableWidget()
+    table.cellClicked.emit(2, 0)
+    review.bench.settle()
+    height = _center(review, review.view_of(review.template))[2]
+    assert abs(height - review.points[review.labels[2]][2]) < 1.0
+    assert np.array_equal(_center(review, follow_up_view), before)
+
+
+def test_all_three_directions_are_shown_of_each_scan(review):
+    review.ui.orientationSelector.setCurrentIndex(3)
+    review.bench.settle()
+    orientations = [
+        review.bench.layout_manager.sliceWidget(name).mrmlSliceNode().GetOrientation()
+        for name in review.bench.layout_manager.sliceViewNames()
+    ]
+    assert sorted(orientations) == sorted(["Axial", "Coronal", "Sagittal"] * 2)
+
+
+def test_learning_from_corrections_is_switched_on(review):
+    review.click(review.ui.correctionsCheckBox)
+    assert review.session.use_corrections
+    review.click(review.ui.correctionsCheckBox)
+    assert not review.session.use_corrections
+
+
 def test_each_scan_shows_its_own_points_only(review):
     views = {
         name: review.bench.layout_manager.sliceWidget(review.view_of(volume)).mrmlSliceNode().GetID()

@@ -12,6 +12,18 @@ from .mrml_widgets import qSlicerWidget
 
 Property, Signal = QtCore.Property, QtCore.Signal
 _COORDINATES = 3
+_OPTIONS = {
+    "nodeSelectorVisible": True,
+    "enterPlaceModeOnNodeChange": True,
+    "jumpToSliceEnabled": False,
+    "viewGroup": -1,
+}
+
+
+def _option(kind: type, name: str) -> Property:
+    return Property(
+        kind, lambda self: self._options[name], lambda self, value: self._options.__setitem__(name, value)
+    )
 
 
 @stands_in
@@ -94,7 +106,8 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._node, self._tags, self._filling, self._selector_visible = None, [], False, True
+        self._node, self._tags, self._filling = None, [], False
+        self._options = dict(_OPTIONS)
         self._placer = qSlicerMarkupsPlaceWidget()
         self._table = QtWidgets.QTableWidget(0, 1 + _COORDINATES)
         self._table.setHorizontalHeaderLabels(["Label", "R", "A", "S"])
@@ -107,12 +120,12 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         column.addWidget(self._placer)
         column.addWidget(self._table)
         self._table.itemChanged.connect(self._edited)
+        self._table.cellClicked.connect(self._clicked)
 
-    nodeSelectorVisible = Property(
-        bool,
-        lambda self: self._selector_visible,
-        lambda self, value: setattr(self, "_selector_visible", value),
-    )
+    nodeSelectorVisible = _option(bool, "nodeSelectorVisible")
+    enterPlaceModeOnNodeChange = _option(bool, "enterPlaceModeOnNodeChange")
+    jumpToSliceEnabled = _option(bool, "jumpToSliceEnabled")
+    viewGroup = _option(int, "viewGroup")
 
     def setMRMLScene(self, scene: Any) -> None:
         super().setMRMLScene(scene)
@@ -139,6 +152,8 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
         events = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
         self._tags = [node.AddObserver(getattr(node, event), self._fill) for event in events] if node else []
         self._placer.setCurrentNode(node)
+        if self._options["enterPlaceModeOnNodeChange"]:
+            self._placer.setPlaceModeEnabled(node is not None)
         self._fill()
         self.markupsNodeChanged.emit()
 
@@ -167,3 +182,10 @@ class qSlicerSimpleMarkupsWidget(qSlicerWidget):
     def _edited(self, item: QtWidgets.QTableWidgetItem) -> None:
         if not self._filling and item.column() == 0:
             self._node.SetNthControlPointLabel(item.row(), item.text())
+
+    def _clicked(self, row: int, column: int) -> None:
+        if self._options["jumpToSliceEnabled"]:
+            position = [0.0] * _COORDINATES
+            self._node.GetNthControlPointPositionWorld(row, position)
+            offset, group = slicer.vtkMRMLSliceNode.OffsetJumpSlice, self._options["viewGroup"]
+            slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *position, offset, group)
