@@ -25,7 +25,8 @@ _LARGEST_SHOWN_MM = 30.0
 def errors_plot(runs: Sequence[SetRun]) -> bytes:
     """PNG: for each set, the share of landmarks within a distance of the truth."""
     figure, (axes,) = _figure(1)
-    for colour, (name, errors) in zip(_COLOURS, _errors_by_set(runs).items(), strict=False):
+    sets = _errors_by_set(runs)
+    for colour, (name, errors) in zip(_COLOURS, sets.items(), strict=False):
         ordered = np.sort(errors)
         share = np.arange(1, len(ordered) + 1) / len(ordered)
         axes.step(
@@ -36,7 +37,8 @@ def errors_plot(runs: Sequence[SetRun]) -> bytes:
     axes.set(
         xlim=(0, _LARGEST_SHOWN_MM), ylim=(0, 101), xlabel="error (mm)", ylabel="landmarks within it (%)"
     )
-    axes.legend(loc="lower right", frameon=False)
+    if sets:
+        axes.legend(loc="lower right", frameon=False)
     return _png(figure)
 
 
@@ -84,7 +86,8 @@ def _draw_risk(axes: Axes, runs: Sequence[SetRun]) -> None:
 
 
 def _errors_by_set(runs: Sequence[SetRun]) -> dict[str, np.ndarray]:
-    return {run.name: errors_of(scored_records(run.records)) for run in runs if run.records}
+    scored = {run.name: scored_records(run.records) for run in runs}
+    return {name: errors_of(records) for name, records in scored.items() if records}
 
 
 def _figure(panels: int) -> tuple[Any, list[Axes]]:
