@@ -111,9 +111,13 @@ class ReviewTable:
         header.setToolTip(scan.message or explained.format(name=scan.name))
 
     def _fitColumns(self) -> None:
+        # as wide as if every cell were the current one, so that nothing moves when the mark does
+        font = self._table.font
+        font.setBold(True)
+        metrics = qt.QFontMetrics(font)
         for column in range(self._table.columnCount):
-            wanted = self._table.sizeHintForColumn(column) + _CELL_MARGIN
-            self._table.setColumnWidth(column, max(_NARROWEST_CELL, wanted))
+            widths = [_width(self._table.item(row, column), metrics) for row in range(self._table.rowCount)]
+            self._table.setColumnWidth(column, max([_NARROWEST_CELL, *widths]))
 
     def _cellChanged(self, row: int, column: int, *_unused: Any) -> None:
         if row < 0 or not 0 <= column < len(self._keys):
@@ -121,6 +125,11 @@ class ReviewTable:
         key, label = self._keys[column], self._session.labels[row]
         if (key, label) != self._session.current:
             self._onChosen(key, label)
+
+
+def _width(cell: Any, metrics: Any) -> int:
+    lines = (_MARK + cell.text().removeprefix(_MARK)).split("\n")
+    return max(metrics.boundingRect(line).width() for line in lines) + 2 * _CELL_MARGIN
 
 
 def _columnTitle(scan: Any) -> str:

@@ -56,7 +56,12 @@ class SideBySide:
         self._shown = (scans, names)
         self._session.show_side_by_side(names)
         # the views get their size only after this
-        qt.QTimer.singleShot(0, slicer.app.layoutManager().resetSliceViews)
+        qt.QTimer.singleShot(0, self._fitViews)
+
+    def _fitViews(self) -> None:
+        slicer.app.layoutManager().resetSliceViews()
+        if self._session.current is not None:
+            self._session.select(*self._session.current)
 
     def _restoreLayout(self) -> None:
         if self._shown is None:
