@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,6 @@ class Photographer:
 
     def export_step(self) -> None:
         """Write the files."""
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "results"
             self.user.ui.exportFolderButton.directory = str(target)
@@ -174,9 +173,16 @@ class Photographer:
         self.bench.close_module("SAMLandmark")
 
 
+def main() -> None:
+    """Take the pictures into the folder of the first argument, with an empty cache, as on a new computer."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        photographer = Photographer(Path(sys.argv[1]))
+        try:
+            photographer.take_all()
+        finally:
+            photographer.close()
+
+
 if __name__ == "__main__":
-    photographer = Photographer(Path(sys.argv[1]))
-    try:
-        photographer.take_all()
-    finally:
-        photographer.close()
+    main()
