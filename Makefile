@@ -1,5 +1,5 @@
 # make demo    sets everything up and carries the landmarks of the bundled sample pair
-# make test    sets everything up and runs every test
+# make test    sets everything up and runs every test; on Debian and Ubuntu it installs system libraries that are missing
 # make clean   removes what the other two made
 #
 # PYTHON       the Python (3.10 or newer) that the virtual environment is made with
@@ -20,6 +20,7 @@ demo: $(STAMP)
 	@$(VENV)/bin/samlandmark demo --output $(DEMO)
 
 test: $(STAMP)
+	@Testing/install_system_packages.sh
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGUMENTS)
 
 $(STAMP): pyproject.toml constraints.txt Makefile
