@@ -68,6 +68,8 @@ class Follower:
 
     def want_what_is_missing(self, step: UndoStep) -> None:
         """Transfer what was never transferred, or was placed elsewhere since."""
+        if label_problem(self._board.points):
+            return
         for scan in self._work.follow_ups:
             labels = [point.label for point in self._board.points if self.is_outdated(scan.key, point.label)]
             if labels:

@@ -132,6 +132,8 @@ class SessionScans(Announcer, Owner):
         self._board.take_over(self._work.follow_ups)
         if embed:
             self._work.embed()
+        if embed and self._live:
+            self._follower.want_what_is_missing(self._board.step())
         self._watch_nodes()
         self._notify(Change.SCANS, Change.REVIEW, Change.SELECTION, Change.STATUS)
 

@@ -108,6 +108,13 @@ class TestLive:
         assert worker.wait(TIMEOUT)
         assert all(ready.item(column.key, label) for column in ready.follow_ups for label in LABELS)
 
+    def test_follow_ups_that_are_chosen_while_live_get_the_landmarks_too(self, session, case, worker):
+        session.live = True
+        session.set_template(case.april, case.markups)
+        session.set_follow_ups([case.may])
+        assert worker.wait(TIMEOUT)
+        assert all(session.item(session.follow_ups[0].key, label) for label in LABELS)
+
     def test_without_live_a_moved_point_only_marks_what_is_outdated(self, transferred, loaded, worker):
         key = transferred.follow_ups[0].key
         move_in_view(loaded.markups, 0, (3.0, 0.0, 0.0))
