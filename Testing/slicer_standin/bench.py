@@ -124,10 +124,7 @@ class Bench:
     def click(self, view_name: str, ras: tuple[float, float, float]) -> None:
         """Move the mouse to a point of a view and click."""
         view, pixel = self.view_point(view_name, ras)
-        QtTest.QTest.mouseMove(view, pixel + QtCore.QPoint(9, 9))
-        self.settle()
-        QtTest.QTest.mouseMove(view, pixel)
-        self.settle()
+        self._hover(view, pixel)
         QtTest.QTest.mouseClick(view, QtCore.Qt.LeftButton, pos=pixel)
         self.settle()
 
@@ -135,13 +132,19 @@ class Bench:
         """Drag from one point of a view to another with the left button."""
         view, start = self.view_point(view_name, start_ras)
         end = self.view_point(view_name, end_ras)[1]
-        QtTest.QTest.mouseMove(view, start)
-        self.settle()
+        self._hover(view, start)
         QtTest.QTest.mousePress(view, QtCore.Qt.LeftButton, pos=start)
         for step in range(1, 6):
             QtTest.QTest.mouseMove(view, start + (end - start) * step / 5)
             self.settle()
         QtTest.QTest.mouseRelease(view, QtCore.Qt.LeftButton, pos=end)
+        self.settle()
+
+    def _hover(self, view: QtWidgets.QWidget, pixel: QtCore.QPoint) -> None:
+        # from elsewhere: a mouse that is there already moves nothing, and no point below it wakes up
+        QtTest.QTest.mouseMove(view, pixel + QtCore.QPoint(9, 9))
+        self.settle()
+        QtTest.QTest.mouseMove(view, pixel)
         self.settle()
 
     def press(self, key: str) -> None:
