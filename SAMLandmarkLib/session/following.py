@@ -70,6 +70,7 @@ class Follower:
         """Transfer what was never transferred, or was placed elsewhere since."""
         if label_problem(self._board.points):
             return
+        self._take_labels({}, [point.label for point in self._board.points], "", step)
         for scan in self._work.follow_ups:
             labels = [point.label for point in self._board.points if self.is_outdated(scan.key, point.label)]
             if labels:

@@ -8,6 +8,7 @@ import vtk
 from scene_steps import LABELS, TIMEOUT, error_mm, move_in_view, place_in_view
 
 from SAMLandmarkLib.review import Decision
+from SAMLandmarkLib.scene.follow_up import read_follow_up
 
 
 class TestLive:
@@ -106,14 +107,18 @@ class TestLive:
     def test_ticking_live_transfers_what_is_not_there_yet(self, ready, worker):
         ready.live = True
         assert worker.wait(TIMEOUT)
-        assert all(ready.item(column.key, label) for column in ready.follow_ups for label in LABELS)
+        for column in ready.follow_ups:
+            assert list(ready.state.items(column.key)) == list(LABELS)
+            assert set(read_follow_up(column.markups_node, column.volume_node)) == set(LABELS)
 
     def test_follow_ups_that_are_chosen_while_live_get_the_landmarks_too(self, session, case, worker):
         session.live = True
         session.set_template(case.april, case.markups)
         session.set_follow_ups([case.may])
         assert worker.wait(TIMEOUT)
-        assert all(session.item(session.follow_ups[0].key, label) for label in LABELS)
+        (may,) = session.follow_ups
+        assert list(session.state.items(may.key)) == list(LABELS)
+        assert set(read_follow_up(may.markups_node, may.volume_node)) == set(LABELS)
 
     def test_without_live_a_moved_point_only_marks_what_is_outdated(self, transferred, loaded, worker):
         key = transferred.follow_ups[0].key
