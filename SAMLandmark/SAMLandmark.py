@@ -77,8 +77,10 @@ class SAMLandmarkWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """The module is about to be unloaded."""
         self.removeObservers()
-        self._panel.close()
-        self.logic.close()
+        if self._panel is not None:
+            self._panel.close()
+        if self.logic is not None:
+            self.logic.close()
 
     def enter(self) -> None:
         """The module was opened."""
