@@ -90,7 +90,7 @@ def test_the_report_tells_model_settings_times_and_checksums(two_targets, sample
     _, output, targets = two_targets
     report = json.loads((output / "transfer.json").read_text())
     assert report["model"]["version"] and len(report["model"]["sha256"]) == 64
-    assert report["settings"]["device"] == "auto"
+    assert (report["settings"]["device"], report["settings"]["profile"]) == ("auto", "accurate")
     target = report["targets"][0]
     assert target["inputs"]["template"]["sha256"] == sha256_of(sample / "template.nii.gz")
     assert target["inputs"]["landmarks"]["sha256"] == sha256_of(sample / "template.mrk.json")
@@ -99,8 +99,11 @@ def test_the_report_tells_model_settings_times_and_checksums(two_targets, sample
 
 
 def test_a_pipe_hears_nothing_where_all_is_well(transfer, sample, tmp_path):
-    process = transfer(tmp_path, [sample / "followup.nii.gz"], "--device", "cpu", "--max-memory", "2G")
+    options = ("--device", "cpu", "--max-memory", "2G", "--profile", "fast")
+    process = transfer(tmp_path, [sample / "followup.nii.gz"], *options)
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+    (target,) = json.loads((tmp_path / "transfer.json").read_text())["targets"]
+    assert target["provenance"]["settings"]["profile"] == "fast"
 
 
 def test_a_terminal_sees_progress_and_a_summary(sample, tmp_path):
