@@ -27,6 +27,7 @@ from SAMLandmarkPanel.sample_data import registerSampleData
 from SAMLandmarkPanel.self_test import SelfTests
 
 from SAMLandmarkLib.session import TransferSession
+from SAMLandmarkLib.translation import set_translator
 from SAMLandmarkLib.worker import WorkerClient
 
 
@@ -123,6 +124,7 @@ class SAMLandmarkLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
+        set_translator(translate)
         self.worker = WorkerClient(
             EngineSettings.load().workerSettings(), python=pythonCommand(), environment=pythonEnvironment()
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from .errors import VolumeError
 from .geometry import spacing_of
+from .translation import _
 
 _FEWEST_SLICES = 4
 # Smallest volume of a voxel relative to a box with the same edges; below, the axes lie in one plane.
@@ -23,9 +24,8 @@ def checked_array(array: np.ndarray, name: str) -> np.ndarray:
     array = np.asarray(array)
     _check_shape(array.shape, name)
     if array.dtype.kind not in "iuf":
-        raise VolumeError(
-            f"{name}: voxels of type {array.dtype} aren't CT values; give integers or real numbers."
-        )
+        other = _("{name}: voxels of type {type} aren't CT values; give integers or real numbers.")
+        raise VolumeError(other.format(name=name, type=str(array.dtype)))
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
             array = array.astype(np.float32, copy=False)
@@ -39,17 +39,17 @@ def checked_affine(ijk_to_lps: np.ndarray, name: str) -> np.ndarray:
     """`ijk_to_lps` as a float64 4x4 map that can be inverted; VolumeError names the volume `name`."""
     affine = np.array(ijk_to_lps, dtype=float)
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.allclose(affine[3], (0, 0, 0, 1)):
-        raise VolumeError(
-            f"{name}: its map from voxels to mm must be a finite 4x4 affine, not {affine.tolist()}."
-        )
+        wrong = _("{name}: its map from voxels to mm must be a finite 4x4 affine, not {affine}.")
+        raise VolumeError(wrong.format(name=name, affine=str(affine.tolist())))
     spacing = spacing_of(affine)
     check_spacing(spacing, name)
     direction = affine[:3, :3] / spacing
     if abs(np.linalg.det(direction)) < _FLATTEST_VOXEL:
-        raise VolumeError(
-            f"{name}: its three axes lie in one plane (direction {direction.round(4).tolist()}); correct "
-            "the header or convert the scan again."
+        flat = _(
+            "{name}: its three axes lie in one plane (direction {direction}); correct the header or convert the "
+            "scan again."
         )
+        raise VolumeError(flat.format(name=name, direction=str(direction.round(4).tolist())))
     return affine
 
 
@@ -57,30 +57,39 @@ def check_spacing(spacing: Sequence[float], name: str) -> None:
     """Raise VolumeError, naming the volume `name`, where a voxel spacing `(3,)` mm is zero or not finite."""
     if not np.isfinite(spacing).all() or min(spacing) < _SMALLEST_SPACING_MM:
         numbers = " x ".join(f"{value:g}" for value in spacing)
-        raise VolumeError(
-            f"{name}: its voxel spacing is {numbers} mm, but voxels need a size in every direction; correct "
-            "the header or convert the scan again."
+        sizeless = _(
+            "{name}: its voxel spacing is {numbers} mm, but voxels need a size in every direction; correct the "
+            "header or convert the scan again."
         )
+        raise VolumeError(sizeless.format(name=name, numbers=numbers))
 
 
 def ct_warnings(array: np.ndarray) -> tuple[str, ...]:
     """Why the values of `array` can't be, or may not be, Hounsfield units; empty where they look like CT."""
     low, high = float(array.min()), float(array.max())
-    seen = f"its values run from {low:g} to {high:g}"
-    advice = "landmarks will be unreliable unless this is CT in Hounsfield units"
     if low == high:
-        return (f"every voxel is {low:g}, so there is nothing to find in it.",)
+        constant = _("every voxel is {value}, so there is nothing to find in it.")
+        return (constant.format(value=f"{low:g}"),)
+    if not (sign := _sign_of_no_ct(low, high)):
+        return ()
+    suspicious = _(
+        "its values run from {low} to {high}, {sign}; landmarks will be unreliable unless this is CT in Hounsfield "
+        "units."
+    )
+    return (suspicious.format(low=f"{low:g}", high=f"{high:g}", sign=sign),)
+
+
+def _sign_of_no_ct(low: float, high: float) -> str:
+    """What a range of values looks like when it doesn't look like CT, else ""."""
     if low >= 0 and high <= 1:
-        return (f"{seen}, as in a normalised image; {advice}.",)
+        return _("as in a normalized image")
     if low >= 0 and high <= 255:
-        return (f"{seen}, as in an 8-bit picture or a segmentation; {advice}.",)
+        return _("as in an 8-bit picture or a segmentation")
     if low >= 0:
-        return (f"{seen}, none negative, as in MR or in CT without its rescale intercept; {advice}.",)
+        return _("none negative, as in MR or in CT without its rescale intercept")
     if high < 100:
-        return (f"{seen}, with no bone or contrast medium above 100; {advice}.",)
-    if low >= -200:
-        return (f"{seen}, with no air below -200; {advice}.",)
-    return ()
+        return _("with no bone or contrast medium above 100")
+    return _("with no air below -200") if low >= -200 else ""
 
 
 def sizes_text(sizes: Sequence[int]) -> str:
@@ -90,15 +99,11 @@ def sizes_text(sizes: Sequence[int]) -> str:
 
 def _check_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 3:
-        raise VolumeError(
-            f"{name}: it has {len(shape)} dimensions of {sizes_text(shape[::-1])} voxels; give one 3-D "
-            "volume."
-        )
+        other = _("{name}: it has {count} dimensions of {sizes} voxels; give one 3-D volume.")
+        raise VolumeError(other.format(name=name, count=len(shape), sizes=sizes_text(shape[::-1])))
     if min(shape) < _FEWEST_SLICES:
-        raise VolumeError(
-            f"{name}: {sizes_text(shape[::-1])} voxels are too few; at least {_FEWEST_SLICES} slices in "
-            "every direction are needed."
-        )
+        few = _("{name}: {sizes} voxels are too few; at least {least} slices in every direction are needed.")
+        raise VolumeError(few.format(name=name, sizes=sizes_text(shape[::-1]), least=_FEWEST_SLICES))
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:
@@ -110,7 +115,8 @@ def _check_finite(array: np.ndarray, name: str) -> None:
     if count:
         first = next(block[0] for block in bad if len(block))
         index = tuple(int(part) for part in np.unravel_index(first, array.shape)[::-1])
-        raise VolumeError(
-            f"{name}: {count} voxels are NaN or infinite, the first at index (i, j, k) = {index}; "
-            "replace them, for example by -1024, and save the volume again."
+        infinite = _(
+            "{name}: {count} voxels are NaN or infinite, the first at index (i, j, k) = {index}; replace them, for "
+            "example by -1024, and save the volume again."
         )
+        raise VolumeError(infinite.format(name=name, count=count, index=str(index)))

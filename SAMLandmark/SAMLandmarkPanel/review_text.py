@@ -7,6 +7,7 @@ import math
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.review import Decision, ReviewItem
+from SAMLandmarkLib.review.reasons import reason_in_words
 
 TEXT_COLOR = "#101010"
 _OPEN_COLORS = {"FOUND": "#dcf0de", "DOUBTFUL": "#ffdf94", "MISSING": "#dedede"}
@@ -54,7 +55,7 @@ def statusWord(item: ReviewItem) -> str:
 
 def _evidenceText(item: ReviewItem) -> str:
     if item.position_lps is None:
-        return item.reason if item.decision is Decision.OPEN else ""
+        return reason_in_words(item.reason) if item.decision is Decision.OPEN else ""
     moved = "" if item.displacement_mm is None else _("moved {mm} mm").format(mm=round(item.displacement_mm))
     if item.cycle_mm is None or item.decision is Decision.CORRECTED:
         return moved
@@ -91,7 +92,7 @@ def _engineSentences(item: ReviewItem) -> list[str]:
         sure = _("{percent} % sure to be within 10 mm.")
         parts.append(sure.format(percent=round(100 * item.confidence)))
     if item.reason:
-        parts.append(_("Reason: {reason}.").format(reason=item.reason))
+        parts.append(_("Reason: {reason}.").format(reason=reason_in_words(item.reason)))
     if item.cycle_mm is not None and item.position_lps is not None:
         cycle = _("There and back it misses itself by {mm} mm.")
         parts.append(cycle.format(mm=f"{item.cycle_mm:.1f}"))

@@ -9,7 +9,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.scene import scan_key, slice_node_ids
-from SAMLandmarkLib.scene.follow_up import show_only_in
 from SAMLandmarkLib.session import TransferSession
 
 from .parameters import SAMLandmarkParameterNode
@@ -48,13 +47,14 @@ class SideBySide:
         scans = (self._session.template_volume.GetID(), *(scan.key for scan in self._session.follow_ups))
         if self._shown != (scans, names):
             self._show(scans, names)
-        self._showTemplatePoints(onlyOnTemplate=True)
 
     def _show(self, scans: tuple[str, ...], names: tuple[str, ...]) -> None:
         if self._shown is None:
             self._layoutBefore = _layoutNode().GetViewArrangement()
         self._shown = (scans, names)
         self._session.show_side_by_side(names)
+        # a click in the list of points moves the template's views and no others
+        self._ui.pointsList.viewGroup = self._templateViewGroup()
         # the views get their size only after this
         qt.QTimer.singleShot(0, self._fitViews)
 
@@ -69,24 +69,12 @@ class SideBySide:
         self._shown = None
         if self._layoutBefore is not None:
             _layoutNode().SetViewArrangement(self._layoutBefore)
-        # the views of the other layouts belong to no scan, so points that are kept out of them would be lost to sight
-        self._showTemplatePoints(onlyOnTemplate=False)
-        for scan in self._session.follow_ups:
-            if scan.markups_node is not None:
-                show_only_in(scan.markups_node, [])
+        self._session.leave_side_by_side()
+        self._ui.pointsList.viewGroup = _ALL_VIEWS
 
-    def _showTemplatePoints(self, onlyOnTemplate: bool) -> None:
-        """In a follow-up's view the template's points would be taken for the result."""
-        volume, points = self._session.template_volume, self._session.template_markups
-        if volume is not None and points is not None:
-            views = slice_node_ids(slicer.mrmlScene, scan_key(volume)) if onlyOnTemplate else []
-            show_only_in(points, views)
-            # a click in the list of points moves the template's views and no others
-            self._ui.pointsList.viewGroup = _viewGroup(views)
-
-
-def _viewGroup(viewIds: list[str]) -> int:
-    return slicer.mrmlScene.GetNodeByID(viewIds[0]).GetViewGroup() if viewIds else _ALL_VIEWS
+    def _templateViewGroup(self) -> int:
+        views = slice_node_ids(slicer.mrmlScene, scan_key(self._session.template_volume))
+        return slicer.mrmlScene.GetNodeByID(views[0]).GetViewGroup()
 
 
 def _layoutNode() -> Any:

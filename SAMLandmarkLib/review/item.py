@@ -92,6 +92,12 @@ class ReviewItem:
         """Whether it has a position that counts."""
         return self.position_lps is not None
 
+    @property
+    def place_of_interest(self) -> Point | None:
+        """Where to look for it: where it is, was, or may be."""
+        first_candidate = self.candidates[0][0] if self.candidates else None
+        return self.position_lps or self.transferred_lps or first_candidate
+
     def with_next_candidate(self) -> ReviewItem:
         """Moved on to the next candidate, after the last one to the first; undecided again."""
         if not self.has_other_candidate:

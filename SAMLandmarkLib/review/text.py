@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import ReviewError
+from ..translation import _
 from .item import Decision, ReviewItem, point_or_none
 from .state import LogEntry, ReviewState
 
@@ -39,22 +40,23 @@ def state_from_json(text: str) -> ReviewState:
             log=tuple(_log_entry(entry) for entry in document["log"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReviewError(
-            f"The review that was saved with the scene can't be read ({type(error).__name__}: {error}); "
-            "transfer again. The markups themselves are not affected."
-        ) from error
+        unreadable = _(
+            "The review that was saved with the scene can't be read ({kind}: {error}); transfer again. "
+            "The markups themselves are not affected."
+        )
+        raise ReviewError(unreadable.format(kind=type(error).__name__, error=str(error))) from error
 
 
 def _check_version(document: dict[str, Any]) -> None:
     if document["format"] != _FORMAT:
-        raise ReviewError(
-            f"This is no review of SAMLandmark, but {document['format']!r}; give the right text."
-        )
+        other = _("This is no review of SAMLandmark, but '{format}'; give the right text.")
+        raise ReviewError(other.format(format=document["format"]))
     if document["version"] > _VERSION:
-        raise ReviewError(
-            f"The review was saved by a newer SAMLandmark (version {document['version']} of the format, here "
-            f"{_VERSION}); update the extension."
+        newer = _(
+            "The review was saved by a newer SAMLandmark (version {version} of the format, here {known}); "
+            "update the extension."
         )
+        raise ReviewError(newer.format(version=document["version"], known=_VERSION))
 
 
 def _items(items: list[dict[str, Any]]) -> dict[str, ReviewItem]:

@@ -17,6 +17,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..review import Decision, Point, ReviewItem
+from ..translation import _
 from .frames import own_lps_from, ras_from_own_lps
 from .studies import place_in_same_study
 from .volumes import KEY_ATTRIBUTE, scan_key
@@ -35,7 +36,7 @@ _CLASS = "vtkMRMLMarkupsFiducialNode"
 
 def create_follow_up_markups(scene: object, volume_node: object) -> object:
     """A new markups node for a follow-up, under the same parent transform and in the same study as its volume."""
-    name = scene.GenerateUniqueName(f"{volume_node.GetName()} landmarks")
+    name = scene.GenerateUniqueName(_("{volume} landmarks").format(volume=volume_node.GetName()))
     node = scene.AddNewNodeByClass(_CLASS, name)
     node.SetUndoEnabled(True)
     node.SetAttribute(KEY_ATTRIBUTE, scan_key(volume_node))
@@ -59,7 +60,7 @@ def _style(display: object) -> None:
 def show_only_in(markups_node: object, view_ids: Sequence[str]) -> None:
     """Show the points only in the views with these node ids; in all views where there are none."""
     display = markups_node.GetDisplayNode()
-    if display is not None:
+    if display is not None and list(display.GetViewNodeIDs()) != list(view_ids):
         display.SetViewNodeIDs(list(view_ids))
 
 

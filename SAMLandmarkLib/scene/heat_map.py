@@ -8,6 +8,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..geometry import LPS_FROM_RAS
+from ..translation import _
 from .nodes import add_hidden_node, nodes_of_class
 from .views import show_overlay
 
@@ -30,7 +31,7 @@ def write_heat_map(volume_node: object, array: np.ndarray, ijk_to_lps: np.ndarra
     node = _find(scene) or _create(scene)
     _set_voxels(node, array, ijk_to_lps)
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
-    node.SetName(f"Similarity in {volume_node.GetName()}")
+    node.SetName(_("Similarity in {volume}").format(volume=volume_node.GetName()))
     _show_best(node, array)
     show_overlay(volume_node, node)
     return node

@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 
 from ..review import Point, ReviewItem
+from ..translation import _
 from .frames import own_lps_from
 
 
@@ -54,8 +55,9 @@ def label_problem(points: Sequence[ScenePoint] | Sequence[ReviewItem]) -> str:
     """
     counts = Counter(point.label for point in points)
     if counts[""]:
-        return "A landmark of the template has no name; give each a name of its own."
+        return _("A landmark of the template has no name; give each a name of its own.")
     repeated = [label for label, count in counts.items() if count > 1]
     if repeated:
-        return f"Two landmarks of the template are called '{repeated[0]}'; give each a name of its own."
+        twice = _("Two landmarks of the template are called '{label}'; give each a name of its own.")
+        return twice.format(label=repeated[0])
     return ""

@@ -35,7 +35,7 @@ def jump(volume_node: object, position_lps: Sequence[float]) -> None:
     world = world_ras_from_local_lps(volume_node, position_lps)[0]
     for view in slice_nodes(scene, scan_key(volume_node)):
         view.JumpSliceByCentering(*world)
-    _show_crosshair(volume_node, position_lps)
+    mark(volume_node, position_lps)
 
 
 def hide_crosshairs(scene: object) -> None:
@@ -44,8 +44,11 @@ def hide_crosshairs(scene: object) -> None:
         scene.RemoveNode(node)
 
 
-def _show_crosshair(volume_node: object, position_lps: Sequence[float]) -> None:
-    """A crosshair of the scan's own: Slicer's is one for all views, and so is wrong in every scan but one."""
+def mark(volume_node: object, position_lps: Sequence[float]) -> None:
+    """Put a volume's crosshair at a point (LPS mm in the volume's own frame); its views stay where they are.
+
+    It is the scan's own crosshair: Slicer's is one for all views, and so is wrong in every scan but one.
+    """
     scene, key = volume_node.GetScene(), scan_key(volume_node)
     node = next((item for item in _crosshairs(scene) if item.GetAttribute(KEY_ATTRIBUTE) == key), None)
     if node is None:

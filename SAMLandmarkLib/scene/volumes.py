@@ -12,6 +12,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from ..errors import VolumeError
 from ..geometry import LPS_FROM_RAS
+from ..translation import _
 from .nodes import nodes_of_class
 
 KEY_ATTRIBUTE = "SAMLandmark.ScanKey"
@@ -53,12 +54,11 @@ def volume_arrays(volume_node: object) -> tuple[np.ndarray, np.ndarray]:
     image = volume_node.GetImageData()
     scalars = None if image is None else image.GetPointData().GetScalars()
     if scalars is None:
-        raise VolumeError(f"The volume '{volume_node.GetName()}' has no voxels; load it again.")
+        empty = _("The volume '{name}' has no voxels; load it again.")
+        raise VolumeError(empty.format(name=volume_node.GetName()))
     if scalars.GetNumberOfComponents() != 1:
-        raise VolumeError(
-            f"The volume '{volume_node.GetName()}' has {scalars.GetNumberOfComponents()} values a voxel, "
-            "not one; choose a CT."
-        )
+        several = _("The volume '{name}' has {count} values a voxel, not one; choose a CT.")
+        raise VolumeError(several.format(name=volume_node.GetName(), count=scalars.GetNumberOfComponents()))
     array = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
     return array, LPS_FROM_RAS @ ijk_to_ras(volume_node)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import ReviewError
 from ..review import Point, ReviewItem, ReviewState
+from ..review.reasons import PLACED_BY_HAND
 from ..scene.follow_up import (
     create_follow_up_markups,
     follow_transform,
@@ -39,6 +40,7 @@ class ReviewBoard:
         self.state = ReviewState()
         self.points: tuple[ScenePoint, ...] = ()
         self.writing = False
+        self._apart = False
         self._review: ReviewNode | None = None
         self._written: dict[str, dict[str, Point]] = {}
         self._geometry: dict[str, bytes] = {}
@@ -91,6 +93,10 @@ class ReviewBoard:
         """The markups node of a follow-up, None where it has none yet."""
         return self._review.markups_of(scan.node) if self._review is not None else None
 
+    def template_lps(self, label: str) -> Point | None:
+        """Where the template's landmark is, LPS mm; None where there is none of this name."""
+        return next((point.position_lps for point in self.points if point.label == label), None)
+
     # ---- writing
 
     def step(self) -> UndoStep:
@@ -122,7 +128,7 @@ class ReviewBoard:
         if node is None:
             node = create_follow_up_markups(self.scene, scan.node)
             self._review.set_markups_of(scan.node, node)
-            self.show_in_own_views(scan)
+            self._show_points(scan, node)
         self.writing = True
         try:
             write_follow_up(node, scan.node, self.state.labels, self.state.items(scan.key))
@@ -130,11 +136,22 @@ class ReviewBoard:
             self.writing = False
         self._remember_written(scan, node)
 
-    def show_in_own_views(self, scan: Scan) -> None:
-        """Show a follow-up's markups only in its own views, where it has some."""
-        node = self.markups_of(scan)
+    def show_points(
+        self, template: Scan | None, follow_ups: Iterable[Scan], apart: bool | None = None
+    ) -> None:
+        """Show the points of each scan in all views or, `apart`, in the scan's own; None: as before.
+
+        In the views of a follow-up the template's points would be taken for the result.
+        """
+        self._apart = self._apart if apart is None else apart
+        if template is not None and self._review is not None:
+            self._show_points(template, self._review.template[1])
+        for scan in follow_ups:
+            self._show_points(scan, self.markups_of(scan))
+
+    def _show_points(self, scan: Scan, node: object | None) -> None:
         if node is not None:
-            show_only_in(node, slice_node_ids(self.scene, scan.key))
+            show_only_in(node, slice_node_ids(self.scene, scan.key) if self._apart else ())
 
     # ---- reading
 
@@ -179,7 +196,6 @@ class ReviewBoard:
 
     def item_to_move(self, scan: Scan, label: str) -> ReviewItem:
         """The item of a landmark; a new one where the user placed it before anything was transferred."""
-        position = next((point.position_lps for point in self.points if point.label == label), None)
         return self.state.item(scan.key, label) or ReviewItem(
-            label, "MISSING", 0.0, reason="placed by hand", template_lps=position
+            label, "MISSING", 0.0, reason=PLACED_BY_HAND, template_lps=self.template_lps(label)
         )

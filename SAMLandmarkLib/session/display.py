@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..review import Point
 from ..scene.layout import MAXIMUM_SCANS, ScanViews, show_layout
-from ..scene.views import jump, show_volume
+from ..scene.views import jump, mark, show_volume
+from .board import ReviewBoard
 from .scans import Scan
+from .work import Work
 
 
 def show_side_by_side(scene: object, scans: Sequence[Scan], orientations: Sequence[str]) -> None:
@@ -33,7 +35,62 @@ def _title(scan: Scan, ambiguous: bool) -> str:
     return f"{scan.date} {scan.name}" if ambiguous else scan.date
 
 
-def look_at(scan: Scan | None, position_lps: Point | None) -> None:
-    """Let a scan's views look at a point, where both are known."""
+class Viewing:
+    """The landmark under review, the views that look at it, and the heat map of it."""
+
+    def __init__(self, board: ReviewBoard, work: Work) -> None:
+        self.current: tuple[str, str] | None = None
+        self._board = board
+        self._work = work
+
+    def select(self, scan_key: str, label: str) -> None:
+        """Review this landmark: template and follow-up look at it."""
+        self.current = (scan_key, label)
+        self.look_at_current()
+        self._let_heat_map_follow()
+
+    def moved_by_user(self, scan: Scan, labels: Sequence[str]) -> None:
+        """The user put landmarks of a follow-up elsewhere: they are what is under review now."""
+        if self.current is None or self.current[0] != scan.key or self.current[1] not in labels:
+            self.current = (scan.key, labels[0])
+            # not the follow-up: it stays where the user's mouse is
+            _show(self._place_in_template(), jump)
+            self._let_heat_map_follow()
+        self.mark_current()
+
+    def look_at_current(self) -> None:
+        """Let the views of template and follow-up look at the current landmark, with a crosshair there."""
+        _show(self._place_in_template(), jump)
+        _show(self._place_in_follow_up(), jump)
+
+    def mark_current(self) -> None:
+        """Put the crosshairs where the current landmark is now; the views stay where they are."""
+        _show(self._place_in_template(), mark)
+        _show(self._place_in_follow_up(), mark)
+
+    def show_heat_map(self, scan_key: str, label: str) -> bool:
+        """Lay the similarity to a landmark over a follow-up; False where there is no such landmark or scan."""
+        place, scan = self._board.template_lps(label), self._work.scan(scan_key)
+        if place is None or scan is None:
+            return False
+        self._work.show_heat_map(place, scan)
+        return True
+
+    def _let_heat_map_follow(self) -> None:
+        if self._work.heat_maps.shown:
+            self.show_heat_map(*self.current)
+
+    def _place_in_template(self) -> tuple[Scan | None, Point | None]:
+        return self._work.template, None if self.current is None else self._board.template_lps(
+            self.current[1]
+        )
+
+    def _place_in_follow_up(self) -> tuple[Scan | None, Point | None]:
+        item = None if self.current is None else self._board.state.item(*self.current)
+        return (None, None) if item is None else (self._work.scan(self.current[0]), item.place_of_interest)
+
+
+def _show(place: tuple[Scan | None, Point | None], how: Callable[[object, Point], None]) -> None:
+    scan, position_lps = place
     if scan is not None and position_lps is not None:
-        jump(scan.node, position_lps)
+        how(scan.node, position_lps)

@@ -21,6 +21,7 @@ from ..scene.points import ScenePoint
 from ..scene.volumes import volume_arrays
 from ..target_names import collision_key, markups_name
 from ..transferred import Candidate, Status, TransferredLandmark, TransferResult
+from ..translation import _
 from ..volume import Volume
 
 REVIEW_TABLE, REVIEW_LOG, REPORT = "review.csv", "review.json", "report.html"
@@ -56,7 +57,7 @@ def write_export(
 ) -> list[Path]:
     """Write everything about a review into `folder` and return the files; see `TransferSession.export`."""
     if template is None or not any(state.items(scan.key) for scan in follow_ups):
-        raise UsageError("There is nothing to export yet; transfer the landmarks first.")
+        raise UsageError(_("There is nothing to export yet; transfer the landmarks first."))
     folder = create_folder(folder)
     template, *follow_ups = _with_different_names([template, *follow_ups])
     results = [_result(template.name, scan, state) for scan in follow_ups if state.items(scan.key)]

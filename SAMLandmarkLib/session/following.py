@@ -79,21 +79,18 @@ class Follower:
 
     def is_outdated(self, key: str, label: str) -> bool:
         """Whether a landmark of the template was not transferred from where it is now."""
-        item, place = self._board.state.item(key, label), self._template_lps(label)
+        item, place = self._board.state.item(key, label), self._board.template_lps(label)
         if item is None or item.template_lps is None or place is None:
             return True
         return math.dist(item.template_lps, place) > SAME_PLACE_MM
 
-    def _template_lps(self, label: str) -> tuple[float, float, float] | None:
-        return next((point.position_lps for point in self._board.points if point.label == label), None)
-
     # ---- a follow-up
 
-    def follow_up_changed(self, scan: Scan, who: str, use_corrections: bool) -> bool:
-        """The points of a follow-up may be elsewhere now; whether the user moved, placed or removed any."""
+    def follow_up_changed(self, scan: Scan, who: str, use_corrections: bool) -> list[str]:
+        """The points of a follow-up may be elsewhere now; the labels that the user moved, placed or removed."""
         moves = self._board.moves(scan)
         if not moves:
-            return False
+            return []
         step = self._board.step_of_event()
         state = self._board.state
         for move in moves:
@@ -104,9 +101,10 @@ class Follower:
             else:
                 state = state.correct(scan.key, move.label, move.position_lps, who)
         self._board.commit(state, step, [scan])
+        labels = [move.label for move in moves]
         if use_corrections:
-            self.search_with_corrections(scan, [move.label for move in moves], step)
-        return True
+            self.search_with_corrections(scan, labels, step)
+        return labels
 
     def search_with_corrections(self, scan: Scan, labels: Iterable[str], step: UndoStep) -> None:
         """Search landmarks that were corrected in `scan` once more in the other follow-ups, where undecided."""
@@ -142,7 +140,7 @@ class Follower:
         items = []
         for label, point, answer in asked:
             name = wish.names.get(label, label)
-            place = self._template_lps(name)
+            place = self._board.template_lps(name)
             if place is not None and np.array_equal(template.to_worker(place)[0], point):
                 items.append(ReviewItem.from_answer(_in_own_frame(answer, target), place).with_label(name))
         return items

@@ -14,6 +14,7 @@ from ..scene.watch import MarkupsWatch, SceneWatch, TransformWatch, is_in_flux
 from ..worker import WorkerClient
 from .announcer import Announcer
 from .board import ReviewBoard
+from .display import Viewing
 from .following import Follower
 from .scans import Scan
 from .status import Change, ScanColumn
@@ -28,13 +29,13 @@ class SessionScans(Announcer, Owner):
         prepare_undo(scene)
         self.scene = scene
         self.who = who or _login_name()
-        self.current: tuple[str, str] | None = None
         self._markups: object | None = None
         self._live = False
         self._use_corrections = False
         self._board = ReviewBoard(scene)
         self._work = Work(scene, worker, self)
         self._follower = Follower(self._board, self._work)
+        self._viewing = Viewing(self._board, self._work)
         self._watches: list[MarkupsWatch | TransformWatch] = []
         self._scene_watch = SceneWatch(scene, self._scene_closing, self._node_removed, self._undone)
 
@@ -79,7 +80,7 @@ class SessionScans(Announcer, Owner):
         follow_ups = [scan for scan in self._work.follow_ups if scan.node is not volume_node]
         self._work.set_scans(self._known_scan(volume_node), follow_ups)
         self._markups = markups_node
-        self.current = None
+        self._viewing.current = None
         self._tell_if(self._board.open(volume_node, markups_node))
         self._scans_changed()
 
@@ -101,7 +102,7 @@ class SessionScans(Announcer, Owner):
         self._work.set_scans(
             self._known_scan(volume_node), [self._known_scan(node) for node in by_study_date(follow_ups)]
         )
-        self.current = None
+        self._viewing.current = None
         self._tell_if(self._board.open(volume_node, self._markups))
         self._scans_changed(embed=False)
         return True
@@ -113,6 +114,11 @@ class SessionScans(Announcer, Owner):
             ScanColumn(scan.key, scan.name, scan.date, scan.node, self._board.markups_of(scan), scan.failure)
             for scan in self._work.follow_ups
         )
+
+    @property
+    def current(self) -> tuple[str, str] | None:
+        """Key of the follow-up and label of the landmark under review, None where none was selected."""
+        return self._viewing.current
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -135,6 +141,7 @@ class SessionScans(Announcer, Owner):
         if embed and self._live:
             self._follower.want_what_is_missing(self._board.step())
         self._watch_nodes()
+        self._board.show_points(self._work.template, self._work.follow_ups)
         self._notify(Change.SCANS, Change.REVIEW, Change.SELECTION, Change.STATUS)
 
     def _watch_nodes(self) -> None:
@@ -159,13 +166,16 @@ class SessionScans(Announcer, Owner):
         if self._follower.template_changed(
             read_points(self._markups, self.template_volume), self.who, self._live
         ):
+            self._viewing.mark_current()
             self._notify(Change.SCANS, Change.REVIEW)
 
     def _follow_up_changed(self, scan: Scan) -> None:
         if is_in_flux(self.scene) or self._board.writing:
             return
-        if self._follower.follow_up_changed(scan, self.who, self._use_corrections):
-            self._notify(Change.REVIEW)
+        moved = self._follower.follow_up_changed(scan, self.who, self._use_corrections)
+        if moved:
+            self._viewing.moved_by_user(scan, moved)
+            self._notify(Change.REVIEW, Change.SELECTION)
 
     def _scene_closing(self) -> None:
         self._work.stop()
@@ -173,7 +183,7 @@ class SessionScans(Announcer, Owner):
         self._stop_watching()
         self._work.set_scans(None, [])
         self._board.close()
-        self._markups, self.current, self._live = None, None, False
+        self._markups, self._viewing.current, self._live = None, None, False
         self._notify(Change.SCANS, Change.REVIEW, Change.SELECTION, Change.STATUS)
 
     def _node_removed(self) -> None:
@@ -196,6 +206,7 @@ class SessionScans(Announcer, Owner):
         self._drop_removed()
         self._tell_if(self._board.reload((self.template_volume, self._markups), self._work.follow_ups))
         self._watch_nodes()
+        self._viewing.mark_current()
         self._notify(Change.SCANS, Change.REVIEW)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..errors import UsageError
 from ..scene.points import label_problem, read_points
+from ..translation import _
 from ..worker import TransferReply, TransferRequest
 from .scans import Scan
 from .session_scans import SessionScans
@@ -20,15 +21,15 @@ class SessionTransfer(SessionScans):
     def obstacle(self) -> str:
         """What keeps a transfer from being possible, in a sentence for the user; "" where nothing does."""
         if self.template_volume is None:
-            return "Choose the template volume."
+            return _("Choose the template volume.")
         if self._markups is None:
-            return "Choose or create the list of landmarks on the template."
+            return _("Choose or create the list of landmarks on the template.")
         points = read_points(self._markups, self.template_volume)
         if not points:
-            return "Place at least one landmark on the template."
+            return _("Place at least one landmark on the template.")
         if problem := label_problem(points):
             return problem
-        return "" if self._work.follow_ups else "Choose at least one follow-up volume."
+        return "" if self._work.follow_ups else _("Choose at least one follow-up volume.")
 
     # ---- transfer
 
@@ -79,7 +80,7 @@ class SessionTransfer(SessionScans):
         was_busy = self._work.busy
         self._work.stop()
         if was_busy:
-            self.tell("Canceled.")
+            self.tell(_("Canceled."))
 
     @property
     def busy(self) -> bool:
@@ -118,7 +119,7 @@ class SessionTransfer(SessionScans):
         state = self._board.state.with_result(scan.key, items, wish.again, self.who)
         self._board.commit(state, wish.step, [scan])
         self._board.remember_provenance(scan.key, reply.provenance)
-        self._tell_if(" ".join(reply.provenance.get("notes", ())))
+        self._tell_if(" ".join(reply.notes))
         self._watch_nodes()
         self._notify(Change.REVIEW)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from ..translation import _
+
 
 class Change(str, Enum):
     """What changed in a session."""
@@ -29,8 +31,8 @@ class Activity(str, Enum):
 class SessionStatus:
     """What runs now: the scan's name, the step, and the fraction (0 to 1) of the whole work that is done.
 
-    >>> SessionStatus(Activity.EMBEDDING, "May 2024", "fine embedding", 0.5).text
-    'May 2024: fine embedding'
+    >>> SessionStatus(Activity.EMBEDDING, "May 2024", "coarse embedding", 0.5).text
+    'May 2024: recognizing the anatomy, overview'
     """
 
     activity: Activity = Activity.IDLE
@@ -41,7 +43,21 @@ class SessionStatus:
     @property
     def text(self) -> str:
         """Scan and step in words, "" when idle."""
-        return ": ".join(part for part in (self.scan, self.step) if part)
+        return ": ".join(part for part in (self.scan, step_in_words(self.step)) if part)
+
+
+def step_in_words(step: str) -> str:
+    """What a step of the worker means to its user; a step that isn't known as it is."""
+    words = {
+        "waiting": _("waiting"),
+        "loading the model": _("starting the engine"),
+        "reading": _("reading the scan"),
+        "resampling": _("preparing the scan"),
+        "coarse embedding": _("recognizing the anatomy, overview"),
+        "fine embedding": _("recognizing the anatomy, details"),
+        "matching": _("finding the points"),
+    }
+    return words.get(step, step)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..review import ReviewItem, ReviewState, next_doubtful
 from ..scene.layout import ORIENTATIONS
-from .display import look_at, show_side_by_side
+from ..translation import _
+from .display import show_side_by_side
 from .export import ExportScan, write_export
 from .scans import Scan
 from .session_transfer import SessionTransfer
@@ -43,10 +44,7 @@ class TransferSession(SessionTransfer):
 
     def select(self, scan_key: str, label: str) -> None:
         """Review a landmark in a follow-up: template and follow-up look at it."""
-        self.current = (scan_key, label)
-        self._look_at_current()
-        if self.heat_map_shown:
-            self.show_heat_map()
+        self._viewing.select(scan_key, label)
         self._notify(Change.SELECTION)
 
     def next_doubtful(self) -> bool:
@@ -54,7 +52,7 @@ class TransferSession(SessionTransfer):
         scans = [scan.key for scan in self._work.follow_ups]
         found = next_doubtful(self.state, self.current, scans)
         if found is None:
-            self.tell("Nothing doubtful is left to review.")
+            self.tell(_("Nothing doubtful is left to review."))
             return False
         self.select(*found)
         return True
@@ -74,15 +72,15 @@ class TransferSession(SessionTransfer):
     def reopen(self, scan_key: str | None = None, label: str | None = None) -> None:
         """Back to what the engine answered."""
         self._decide(ReviewState.reopen, scan_key, label)
-        self._look_at_current()
+        self._viewing.look_at_current()
 
     def next_candidate(self, scan_key: str | None = None, label: str | None = None) -> None:
         """Move the landmark to the next place that looks alike."""
         before = self.state
         self._decide(ReviewState.next_candidate, scan_key, label)
         if self.current is not None and self.state is before:
-            self.tell(f"There is no other candidate for '{label or self.current[1]}'.")
-        self._look_at_current()
+            self.tell(_("There is no other candidate for '{label}'.").format(label=label or self.current[1]))
+        self._viewing.look_at_current()
 
     def correct(self, scan_key: str, label: str, position_lps: Sequence[float]) -> None:
         """The landmark is at `position_lps` (LPS mm, the follow-up's own frame), as if it was dragged there."""
@@ -98,13 +96,17 @@ class TransferSession(SessionTransfer):
         key = self.current if scan_key is None or label is None else (scan_key, label)
         scan = None if key is None else self._work.scan(key[0])
         if scan is None or self.item(*key) is None:
-            self.tell("Select a landmark of a follow-up in the table first.")
+            self._tell_to_select()
             return
         state = operation(self.state, *key, *values, who=self.who)
         if state is not self.state:
             self._board.commit(state, self._board.step(), [scan])
             self._watch_nodes()
+            self._viewing.mark_current()
             self._notify(Change.REVIEW)
+
+    def _tell_to_select(self) -> None:
+        self.tell(_("Select a landmark of a follow-up in the table first."))
 
     # ---- undo
 
@@ -129,22 +131,14 @@ class TransferSession(SessionTransfer):
     # ---- views
 
     def show_side_by_side(self, orientations: Sequence[str] = ORIENTATIONS[:1]) -> None:
-        """Show template and follow-ups (six scans at most) side by side, in views of their own."""
+        """Show template and follow-ups (six scans at most) side by side, each with its points in views of its own."""
         show_side_by_side(self.scene, self._work.scans, orientations)
-        for scan in self._work.follow_ups:
-            self._board.show_in_own_views(scan)
-        self._look_at_current()
+        self._board.show_points(self._work.template, self._work.follow_ups, apart=True)
+        self._viewing.look_at_current()
 
-    def _look_at_current(self) -> None:
-        if self.current is None:
-            return
-        item = self.item(*self.current)
-        look_at(self._work.template, self._template_lps(self.current[1]))
-        if item is not None:
-            look_at(self._work.scan(self.current[0]), _place_of_interest(item))
-
-    def _template_lps(self, label: str) -> tuple[float, float, float] | None:
-        return next((point.position_lps for point in self._board.points if point.label == label), None)
+    def leave_side_by_side(self) -> None:
+        """Show the points of every scan in all views again, as another layout needs it."""
+        self._board.show_points(self._work.template, self._work.follow_ups, apart=False)
 
     @property
     def heat_map_shown(self) -> bool:
@@ -154,12 +148,8 @@ class TransferSession(SessionTransfer):
     def show_heat_map(self, scan_key: str | None = None, label: str | None = None) -> None:
         """Lay the similarity to a landmark (the current one by default) over a follow-up."""
         key = self.current if scan_key is None or label is None else (scan_key, label)
-        place = None if key is None else self._template_lps(key[1])
-        scan = None if key is None else self._work.scan(key[0])
-        if place is None or scan is None:
-            self.tell("Select a landmark of a follow-up in the table first.")
-            return
-        self._work.show_heat_map(place, scan)
+        if key is None or not self._viewing.show_heat_map(*key):
+            self._tell_to_select()
 
     def hide_heat_map(self) -> None:
         """Take the overlay away."""
@@ -179,9 +169,3 @@ class TransferSession(SessionTransfer):
 
     def _export_scan(self, scan: Scan) -> ExportScan:
         return ExportScan(scan.key, scan.name, scan.date, scan.node, self._board.provenance(scan.key))
-
-
-def _place_of_interest(item: ReviewItem) -> tuple[float, float, float] | None:
-    """Where to look for a landmark: where it is, was, or may be."""
-    first_candidate = item.candidates[0][0] if item.candidates else None
-    return item.position_lps or item.transferred_lps or first_candidate

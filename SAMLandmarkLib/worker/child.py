@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .failures import DISK
 from .protocol import LOG_NAME, ProtocolError, decode_answer, encode
 from .scan_files import ScanFile
 
@@ -22,7 +21,8 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _POSIX = os.name == "posix"
 
 Inbox = queue.SimpleQueue
-"""Holds (child, answer) for every answer; the last of a child is {"event": "ended", "code": exit code}."""
+"""Holds (child, answer) for every answer; {"event": "unwritten", "id", "error"} tells of a scan that could not be
+written, and the last of a child is {"event": "ended", "code": exit code}."""
 
 
 class ChildProcess:
@@ -93,11 +93,8 @@ class ChildProcess:
         return True
 
     def _report_unwritten(self, request: dict[str, Any], error: OSError) -> None:
-        message = (
-            f"A scan can't be written to {self._log_path.parent} ({error.strerror or error}); check that its disk "
-            "is not full."
-        )
-        self._inbox.put((self, {"id": request["id"], "event": "failed", "kind": DISK, "message": message}))
+        # put into words by the thread that polls: translators belong to it
+        self._inbox.put((self, {"id": request["id"], "event": "unwritten", "error": error}))
 
     def _read(self) -> None:
         with self._process.stdout as pipe:

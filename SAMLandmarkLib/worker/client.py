@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..translation import _, unpack
 from . import failures, replies
 from .child import ChildProcess
 from .command import worker_command
@@ -163,7 +164,8 @@ class WorkerClient:
         self, on_done: Callable[[dict], None] | None = None, on_failed: OnFailed | None = None
     ) -> int:
         """Ask for the model, the device, versions and the cache."""
-        return self._request({"do": "describe"}, Pending((), dict, on_done, on_failed, None))
+        pending = Pending((), replies.description, on_done, on_failed, None)
+        return self._request({"do": "describe"}, pending)
 
     def test(self, on_done: Callable[[dict], None] | None = None, on_failed: OnFailed | None = None) -> int:
         """Transfer the landmarks of the bundled sample; see `start_diagnosis` for the answer in words."""
@@ -184,7 +186,7 @@ class WorkerClient:
         """End the child at once; everything pending fails with the kind "cancelled" at the next poll."""
         self._drop_child()
         for number in self._pending:
-            self._report(number, failures.CANCELLED, "Cancelled.")
+            self._report(number, failures.CANCELLED, _("Canceled."))
 
     def poll(self) -> None:
         """Call the callbacks of everything that has arrived."""
@@ -249,12 +251,13 @@ class WorkerClient:
 
     def _known_scan(self, key: str) -> ScanFile:
         if key not in self._scans:
-            raise UsageError(f"The worker does not know a scan '{key}'; have it embedded first.")
+            unknown = _("The worker does not know a scan '{key}'; have it embedded first.")
+            raise UsageError(unknown.format(key=key))
         return self._scans[key]
 
     def _require_open(self) -> None:
         if not self._clean_up.alive:
-            raise UsageError("The worker was closed; make a new one.")
+            raise UsageError(_("The worker was closed; make a new one."))
 
     def _report(self, number: int, kind: str, message: str) -> None:
         """Let a request fail at the next poll."""
@@ -267,9 +270,11 @@ class WorkerClient:
         if event == "started":
             child.started = True
         elif event == "stopped":
-            self._lose_child(answer["kind"], answer["message"])
+            self._lose_child(answer["kind"], unpack(answer["message"]))
         elif event == "ended":
             self._lose_child(*failures.describe_exit(answer["code"], child.started, self._python[0]))
+        elif event == "unwritten":
+            self._report(answer["id"], *failures.describe_write_error(answer["error"], self.folder))
         elif event == "progress" and answer["id"] in self._pending:
             self._pending[answer["id"]].tell_progress(answer)
         elif event in ("done", "failed") and answer["id"] in self._pending:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..translation import _
 from .client import WorkerClient
 from .messages import WorkerFailure, WorkerSettings
 
@@ -50,7 +51,9 @@ def diagnose(
         return answers[0]
     return Diagnosis(
         False,
-        f"The worker did not answer within {timeout:.0f} seconds; close other programs and try again.",
+        _("The worker did not answer within {seconds} seconds; close other programs and try again.").format(
+            seconds=round(timeout)
+        ),
         {"kind": "timeout", "log": log},
     )
 
@@ -59,15 +62,18 @@ def _judged(described: dict[str, Any], tested: dict[str, Any]) -> Diagnosis:
     details = {**described, "sample": tested}
     device = described["device_name"]
     if tested["right"]:
-        return Diagnosis(
-            True,
-            f"Everything works: {tested['points']} landmarks of the sample were transferred with a median error of "
-            f"{tested['median_mm']:.1f} mm in {tested['seconds']:.0f} s on {device}.",
-            details,
+        right = _(
+            "Everything works: {count} landmarks of the sample were transferred with a median error of {mm} mm in "
+            "{seconds} s on {device}."
+        ).format(
+            count=tested["points"],
+            mm=f"{tested['median_mm']:.1f}",
+            seconds=round(tested["seconds"]),
+            device=device,
         )
-    return Diagnosis(
-        False,
-        f"The model runs on {device} but does not find the landmarks of the sample; set the device to CPU under "
-        "Advanced, and please report it.",
-        details,
+        return Diagnosis(True, right, details)
+    wrong = _(
+        "The model runs on {device} but does not find the landmarks of the sample; set the device to CPU under "
+        "Advanced, and please report it."
     )
+    return Diagnosis(False, wrong.format(device=device), details)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from pathlib import Path
 
 from ..errors import LandmarkError, ModelError, OutputError, SAMLandmarkError, UsageError, VolumeError
+from ..translation import _, sentence_of
 
 CANCELLED = "cancelled"
 FORGOTTEN = "forgotten"
@@ -41,17 +43,12 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _OUT_OF_MEMORY_CODES = (-9, 137, 0xC0000017)
 _ILLEGAL_INSTRUCTION_CODES = (-4, 132, 0xC000001D)
 
-TOO_LITTLE_MEMORY = (
-    "There was not enough memory for this; close other programs, or set a lower memory limit under Advanced."
-)
-KILLED = (
-    "The worker was ended by the system, most likely because memory ran out; close other programs, or set a lower "
-    "memory limit under Advanced, and try again."
-)
-OLD_PROCESSOR = (
-    "This computer's processor lacks instructions that the installed PyTorch needs (AVX2, for example); install a "
-    "build of PyTorch made for older processors, or use another computer."
-)
+
+def too_little_memory() -> str:
+    """What to say where memory ran out."""
+    return _(
+        "There was not enough memory for this; close other programs, or set a lower memory limit under Advanced."
+    )
 
 
 def is_memory_failure(error: BaseException) -> bool:
@@ -62,68 +59,88 @@ def is_memory_failure(error: BaseException) -> bool:
 def describe_exception(error: BaseException) -> tuple[str, str]:
     """Kind and sentence of an exception that a request ended with."""
     if is_memory_failure(error):
-        return MEMORY, TOO_LITTLE_MEMORY
+        return MEMORY, too_little_memory()
     for known, kind in _OWN_KINDS.items():
         if isinstance(error, known):
-            return kind, str(error)
+            return kind, sentence_of(error)
     if isinstance(error, ImportError):
         return INSTALLATION, _describe_import_error(error)
     if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-        return DISK, f"A file can't be written ({error.strerror}); free some space on the disk."
-    return INTERNAL, (
-        f"Something unexpected went wrong ({type(error).__name__}: {one_line(error)}); try again, and report it with "
-        "the worker's log if it stays."
+        full = _("A file can't be written ({reason}); free some space on the disk.")
+        return DISK, full.format(reason=error.strerror)
+    unexpected = _(
+        "Something unexpected went wrong ({kind}: {message}); try again, and report it with the worker's log if it "
+        "stays."
     )
+    return INTERNAL, unexpected.format(kind=type(error).__name__, message=one_line(error))
 
 
 def describe_exit(code: int | None, started: bool, command: str) -> tuple[str, str]:
     """Kind and sentence of a worker that ended on its own with an exit code, negative for a POSIX signal."""
     if code in _OUT_OF_MEMORY_CODES:
-        return MEMORY, KILLED
+        return MEMORY, _(
+            "The worker was ended by the system, most likely because memory ran out; close other programs, or set a "
+            "lower memory limit under Advanced, and try again."
+        )
     if code in _ILLEGAL_INSTRUCTION_CODES:
-        return INSTALLATION, OLD_PROCESSOR
+        return INSTALLATION, _(
+            "This computer's processor lacks instructions that the installed PyTorch needs (AVX2, for example); "
+            "install a build of PyTorch made for older processors, or use another computer."
+        )
     how = _exit_text(code)
     if not started:
-        return START, (
-            f"The worker could not be started: {command} ended at once ({how}); check the Python that it names."
+        ended = _(
+            "The worker could not be started: {command} ended at once ({how}); check the Python that it names."
         )
-    return (
-        CRASH,
-        f"The worker crashed ({how}); nothing else was harmed, and the next request starts a new one.",
-    )
+        return START, ended.format(command=command, how=how)
+    crashed = _("The worker crashed ({how}); nothing else was harmed, and the next request starts a new one.")
+    return CRASH, crashed.format(how=how)
 
 
 def describe_start_error(error: OSError, command: str) -> tuple[str, str]:
     """Kind and sentence of a worker whose program the system can't run."""
-    return START, (
-        f"The worker could not be started: {command} can't be run ({error.strerror or error}); check that this Python "
-        "is installed."
+    impossible = _(
+        "The worker could not be started: {command} can't be run ({reason}); check that this Python is installed."
     )
+    return START, impossible.format(command=command, reason=error.strerror or error)
+
+
+def describe_silence() -> tuple[str, str]:
+    """Kind and sentence of a worker that is asked nothing."""
+    return START, _(
+        "The worker was started, but what it is asked does not reach it: its Python is behind a launcher that passes "
+        "no input on; name the Python itself (python-real in Slicer's folder bin)."
+    )
+
+
+def describe_write_error(error: OSError, folder: Path) -> tuple[str, str]:
+    """Kind and sentence of a scan that can't be handed to the worker through its folder."""
+    unwritten = _("A scan can't be written to {folder} ({reason}); check that its disk is not full.")
+    return DISK, unwritten.format(folder=folder, reason=error.strerror or error)
 
 
 def _describe_import_error(error: ImportError) -> str:
     package = (error.name or "").partition(".")[0]
     name = {"torch": "PyTorch", "numpy": "NumPy"}.get(package, package)
     if isinstance(error, ModuleNotFoundError) and name:
-        return f"{name} is not installed in {sys.executable}; install SAMLandmark's Python packages."
-    return (
-        f"{name or 'A Python package'} is installed in {sys.executable} but can't be loaded ({one_line(error)}); "
-        "install it again."
-    )
+        absent = _("{package} is not installed in {python}; install SAMLandmark's Python packages.")
+        return absent.format(package=name, python=sys.executable)
+    broken = _("{package} is installed in {python} but can't be loaded ({reason}); install it again.")
+    return broken.format(package=name or _("A Python package"), python=sys.executable, reason=one_line(error))
 
 
 def _exit_text(code: int | None) -> str:
     if code is None:
-        return "no exit code"
+        return _("no exit code")
     if code < 0:
         try:
             return signal.Signals(-code).name
         except ValueError:
-            return f"signal {-code}"
-    return f"exit code {code:#x}" if code > 0xFFFF else f"exit code {code}"
+            return _("signal {number}").format(number=-code)
+    return _("exit code {number}").format(number=f"{code:#x}" if code > 0xFFFF else code)
 
 
 def one_line(error: BaseException) -> str:
     """The beginning of an exception's message, short enough for a sentence."""
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else "no message"
+    return lines[0][:200] if lines else _("no message")

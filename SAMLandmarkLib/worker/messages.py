@@ -89,12 +89,13 @@ class TransferAnswer:
 
 @dataclass(frozen=True)
 class TransferReply:
-    """The landmarks of one target in the order of the request; `provenance["notes"]` lists what went differently."""
+    """The landmarks of one target in the order of the request; `notes` lists what went differently than set."""
 
     template_key: str
     target_key: str
     answers: tuple[TransferAnswer, ...]
     provenance: dict
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

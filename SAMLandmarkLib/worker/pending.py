@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..translation import unpack
 from .failures import describe_exception
 from .messages import WorkerFailure
 
@@ -32,7 +33,7 @@ class Pending:
     def tell_end(self, answer: dict[str, Any], log: str) -> None:
         """Pass an answer of the kind "done" or "failed" on; `log` is what the worker wrote last."""
         if answer["event"] == "failed":
-            self._fail(WorkerFailure(answer["kind"], answer["message"], log))
+            self._fail(WorkerFailure(answer["kind"], unpack(answer["message"]), log))
             return
         try:
             result = self.read(answer["result"])

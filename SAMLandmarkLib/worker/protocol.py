@@ -24,6 +24,8 @@ Answers, `{"id": 7, "event": …}`:
     done        "result": what the request asked for
     failed      "kind", "message": one sentence; with "id": null for a line that was no request
 
+Sentences are `translation.pack`ed: "message", the "warnings" and "notes" of a result, its "device_name".
+
 and, without "id", `{"event": "started"}` first of all, and `{"event": "stopped", "kind", "message"}` where nothing can
 be computed and the worker ends.
 

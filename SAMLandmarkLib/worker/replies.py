@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..translation import _, unpack
 from .messages import (
     EmbedReply,
     HeatMapReply,
@@ -35,13 +36,20 @@ def transfer_message(request: TransferRequest) -> dict[str, Any]:
 def transfer_reply(request: TransferRequest, result: dict[str, Any]) -> TransferReply:
     """The answer to a transfer request."""
     answers = tuple(_answer(item) for item in result["answers"])
-    return TransferReply(request.template_key, request.target_key, answers, result["provenance"])
+    notes = tuple(unpack(note) for note in result["notes"])
+    return TransferReply(request.template_key, request.target_key, answers, result["provenance"], notes)
 
 
 def embed_reply(key: str, result: dict[str, Any]) -> EmbedReply:
     """The answer to a scan that was to be embedded."""
-    lists = {name: tuple(result[name]) for name in ("warnings", "notes")}
+    lists = {name: tuple(unpack(text) for text in result[name]) for name in ("warnings", "notes")}
     return EmbedReply(key, **{**result, **lists})
+
+
+def description(result: dict[str, Any]) -> dict[str, Any]:
+    """What computes there, as `WorkerClient.describe` tells it."""
+    notes = [unpack(note) for note in result["notes"]]
+    return {**result, "device_name": unpack(result["device_name"]), "notes": notes}
 
 
 def heat_map_reply(template_key: str, target_key: str, result: dict[str, Any]) -> HeatMapReply:
@@ -57,9 +65,8 @@ def heat_map_reply(template_key: str, target_key: str, result: dict[str, Any]) -
 def _points(labels: Any, points_lps: Any) -> list[list[float] | None]:
     points = np.asarray(points_lps, dtype=float).reshape(-1, 3)
     if len(points) != len(labels):
-        raise UsageError(
-            f"There are {len(labels)} labels for {len(points)} points; give each point its label."
-        )
+        uneven = _("There are {labels} labels for {points} points; give each point its label.")
+        raise UsageError(uneven.format(labels=len(labels), points=len(points)))
     return [point.tolist() if np.isfinite(point).all() else None for point in points]
 
 

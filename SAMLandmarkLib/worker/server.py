@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..translation import _, pack
 from . import failures
 from .protocol import ProtocolError, decode_request, encode
 from .schedule import Job, Scan, Schedule
@@ -22,10 +23,6 @@ EMBEDDING_NICENESS = 5
 """Halves the time that clicks take while a scan is embedded; more makes a busy computer embed slowly."""
 CONFIGURE_SECONDS = 30.0
 """The settings are sent before anything else; when they take this long, they do not come."""
-NO_INPUT = (
-    "The worker was started, but what it is asked does not reach it: its Python is behind a launcher that passes no "
-    "input on; name the Python itself (python-real in Slicer's folder bin)."
-)
 
 
 def main() -> None:
@@ -77,7 +74,7 @@ class Server:
         self._write(b"\n" + encode({"event": "started"}))
         threading.Thread(target=self._read, daemon=True).start()
         if not self._configured.wait(CONFIGURE_SECONDS):
-            self._stop(failures.START, NO_INPUT)
+            self._stop(*failures.describe_silence())
         try:
             work = self._load()
         except Exception as error:
@@ -112,8 +109,8 @@ class Server:
             number = request.get("id")
             self._accept(request)
         except (ProtocolError, KeyError, TypeError) as error:
-            message = f"The worker does not understand a request ({error!r})."
-            self._send({"id": number, "event": "failed", "kind": failures.INTERNAL, "message": message})
+            message = _("The worker does not understand a request ({error}).").format(error=repr(error))
+            self._send_failure(number, failures.INTERNAL, message)
 
     def _accept(self, request: dict[str, Any]) -> None:
         if request["do"] == "configure":
@@ -121,7 +118,7 @@ class Server:
             self._configured.set()
         elif request["do"] == "forget":
             for job in self._schedule.forget(request["file"]):
-                self._fail(job, failures.FORGOTTEN, "The scan was removed before this was done.")
+                self._fail(job, failures.FORGOTTEN, _("The scan was removed before this was done."))
         else:
             job = Job.from_request(request)
             if job.scans and not self._loaded:
@@ -171,10 +168,13 @@ class Server:
         self._send({"id": job.id, "event": "progress", "scan": scan_key, "step": step, "fraction": fraction})
 
     def _fail(self, job: Job, kind: str, message: str) -> None:
-        self._send({"id": job.id, "event": "failed", "kind": kind, "message": message})
+        self._send_failure(job.id, kind, message)
+
+    def _send_failure(self, number: int | None, kind: str, message: str) -> None:
+        self._send({"id": number, "event": "failed", "kind": kind, "message": pack(message)})
 
     def _stop(self, kind: str, message: str) -> None:
-        self._send({"event": "stopped", "kind": kind, "message": message})
+        self._send({"event": "stopped", "kind": kind, "message": pack(message)})
         os._exit(1)
 
     def _send(self, answer: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ..landmarks import LandmarkSet
 from ..results import to_json
 from ..transferred import TransferredLandmark
+from ..translation import pack
 from .messages import WorkerSettings
 from .sample_check import check_on_sample
 from .schedule import Job
@@ -40,8 +41,8 @@ class Work:
             "voxels_2mm": scan.voxels_2mm,
             "from_cache": scan.from_cache,
             "device": str(self.shop.engine.model.device),
-            "warnings": list(scan.embedding.warnings),
-            "notes": list(self.shop.notes),
+            "warnings": [pack(warning) for warning in scan.embedding.warnings],
+            "notes": [pack(note) for note in self.shop.notes],
         }
 
     def do(self, job: Job, scans: Scans) -> Any:
@@ -50,10 +51,18 @@ class Work:
             "transfer": self._transfer,
             "prepare": self._prepare,
             "heat_map": self._heat_map,
-            "describe": lambda job, scans: to_json(self.shop.describe()),
+            "describe": lambda job, scans: self._describe(),
             "test": lambda job, scans: check_on_sample(self.shop),
         }
         return actions[job.do](job, scans)
+
+    def _describe(self) -> dict[str, Any]:
+        described = self.shop.describe()
+        texts = {
+            "device_name": pack(described["device_name"]),
+            "notes": [pack(note) for note in self.shop.notes],
+        }
+        return to_json(described) | texts
 
     def _transfer(self, job: Job, scans: Scans) -> dict[str, Any]:
         given = job.arguments
@@ -63,7 +72,8 @@ class Work:
             scans[given["target"]],
             [(scans[key], _landmarks(labels, points)) for key, labels, points in given["extra_templates"]],
         )
-        return to_json({"answers": [_answer(item) for item in result], "provenance": result.provenance})
+        answers = to_json({"answers": [_answer(item) for item in result], "provenance": result.provenance})
+        return {**answers, "notes": [pack(note) for note in self.shop.notes]}
 
     def _prepare(self, job: Job, scans: Scans) -> None:
         template = scans[job.arguments["template"]]

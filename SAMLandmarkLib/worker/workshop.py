@@ -19,9 +19,10 @@ from ..model.bundle import EmbeddingModel
 from ..progress import Progress
 from ..transfer import TransferEngine
 from ..transferred import HeatMap, TransferResult
+from ..translation import _, sentence_of
 from ..volume import Volume
 from ..volume_checks import ct_warnings
-from .failures import TOO_LITTLE_MEMORY, is_memory_failure, one_line
+from .failures import is_memory_failure, one_line, too_little_memory
 from .messages import WorkerSettings
 from .schedule import Scan
 
@@ -65,10 +66,14 @@ class _Way:
     device: str
     max_memory: int | None
 
-    def __str__(self) -> str:
-        where = "on the CPU" if self.device == "cpu" else "on the GPU"
-        limit = self.max_memory
-        return where if limit is None else f"{where} with a memory limit of {limit / 2**20:.0f} MiB"
+    @property
+    def text(self) -> str:
+        """The way in words, to follow "computed"."""
+        where = _("on the CPU") if self.device == "cpu" else _("on the GPU")
+        if self.max_memory is None:
+            return where
+        limited = _("{where} with a memory limit of {size} MiB")
+        return limited.format(where=where, size=round(self.max_memory / 2**20))
 
 
 class Workshop:
@@ -124,7 +129,7 @@ class Workshop:
         try:
             self.cache.put(scan.cache_key, scan.embedding)
         except OutputError as error:
-            self._note(f"Embeddings are not kept: {error}")
+            self._note(_("Embeddings are not kept: {reason}").format(reason=sentence_of(error)))
 
     def transfer(
         self,
@@ -159,7 +164,11 @@ class Workshop:
 
         model = self.engine.model
         on_gpu = model.device.type == "cuda"
-        name = torch.cuda.get_device_name(model.device) if on_gpu else f"the {model.device.type.upper()}"
+        name = (
+            torch.cuda.get_device_name(model.device)
+            if on_gpu
+            else _("the {device}").format(device=model.device.type.upper())
+        )
         return {
             "model": {"sha256": model.checksum, **vars(model.metadata)},
             "device": str(model.device),
@@ -196,7 +205,7 @@ class Workshop:
             failure = one_line(error)
         self._ways = [_Way("cpu", self.settings.max_memory)]
         engine = self._engine()
-        self._note(f"The GPU can't be used ({failure}); the CPU computes.")
+        self._note(_("The GPU can't be used ({reason}); the CPU computes.").format(reason=failure))
         return engine
 
     def _engine(self) -> TransferEngine:
@@ -218,10 +227,12 @@ class Workshop:
             if self._ways[0] is not failed:
                 return  # the other thread was faster
             if len(self._ways) == 1:
-                raise MemoryError(TOO_LITTLE_MEMORY) from failure
-            device = "The GPU" if self.engine.model.device.type != "cpu" else "The computer"
+                raise MemoryError(too_little_memory()) from failure
+            on_gpu = self.engine.model.device.type != "cpu"
             self._ways.pop(0)
-            self._note(f"{device} had too little memory, so the rest was computed {self._ways[0]}.")
+            gpu = _("The GPU had too little memory, so the rest was computed {way}.")
+            computer = _("The computer had too little memory, so the rest was computed {way}.")
+            self._note((gpu if on_gpu else computer).format(way=self._ways[0].text))
             self.engine = self._engine()
 
     def _note(self, text: str) -> None:
@@ -238,9 +249,8 @@ def _volume(scan: Scan) -> Volume:
     try:
         array = np.load(scan.file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise SAMLandmarkError(
-            f"The scan {scan.name} can't be read back ({error}); choose it again."
-        ) from error
+        unreadable = _("The scan {name} can't be read back ({reason}); choose it again.")
+        raise SAMLandmarkError(unreadable.format(name=scan.name, reason=str(error))) from error
     volume = Volume(array, np.array(scan.ijk_to_lps), scan.name)
     volume.warnings = ct_warnings(volume.array)
     return volume

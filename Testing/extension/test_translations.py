@@ -16,7 +16,15 @@ FILES = sorted(
     for path in (REPOSITORY / "SAMLandmark").rglob("*.py")
     if "Testing" not in path.parts and path.name != "self_test.py"
 )
-IDS = [path.name for path in FILES]
+# The library's parts whose sentences the panel shows; the report is a document, in English wherever it was written.
+LIBRARY = REPOSITORY / "SAMLandmarkLib"
+LIBRARY_FILES = sorted(
+    path
+    for part in ("session", "review", "scene", "worker")
+    for path in (LIBRARY / part).glob("*.py")
+    if not path.name.startswith("report")
+) + [LIBRARY / "volume_checks.py"]
+IDS, ALL_IDS = [path.name for path in FILES], [path.name for path in (*FILES, *LIBRARY_FILES)]
 
 # Functions whose text arguments, and properties whose text, the user reads.
 VISIBLE_CALLS = {
@@ -108,16 +116,46 @@ def _not_translated(source: str) -> list[str]:
     return [text for node in shown for text in _literals(node) if re.search(r"[A-Za-z]{2}", text)]
 
 
+def _sentences_in_english_only(source: str) -> list[str]:
+    """The sentences in a file, besides docstrings, that do not go through `_()`."""
+    tree = ast.parse(source)
+    skipped: set[ast.AST] = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    skipped |= {argument for call in _translated(tree) for argument in call.args}
+    skipped |= {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    texts = ((node, _text_of(node)) for node in ast.walk(tree) if node not in skipped)
+    return [text for _, text in texts if re.fullmatch(r"\S+( \S+){2,}\.", text)]
+
+
+def _text_of(node: ast.AST) -> str:
+    """A literal's text, with an x for each value that it holds; "" for everything else."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text_of(part) or "x" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _translated_at_import(source: str) -> list[str]:
+    """The calls of `_()` that run when the file is imported, before there is a translator."""
+    inside = {
+        call
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.Lambda)
+        for call in _translated(node)
+    }
+    seen = {(call.lineno, call.col_offset) for call in inside}
+    calls = _translated(ast.parse(source))
+    return [ast.unparse(call) for call in calls if (call.lineno, call.col_offset) not in seen]
+
+
 def _british(text: str) -> list[str]:
     return [match.group() for match in BRITISH.finditer(text)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
+@pytest.mark.parametrize("path", [*FILES, *LIBRARY_FILES], ids=ALL_IDS)
 def test_translated_texts_are_plain_literals(path: Path) -> None:
     assert _unreadable_for_translators(path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
+@pytest.mark.parametrize("path", [*FILES, *LIBRARY_FILES], ids=ALL_IDS)
 def test_placeholders_have_names_and_are_filled(path: Path) -> None:
     assert _wrong_placeholders(path.read_text()) == []
 
@@ -127,7 +165,13 @@ def test_visible_texts_are_translated(path: Path) -> None:
     assert _not_translated(path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
+@pytest.mark.parametrize("path", LIBRARY_FILES, ids=[path.name for path in LIBRARY_FILES])
+def test_sentences_of_the_library_are_translated_when_they_are_said(path: Path) -> None:
+    assert _sentences_in_english_only(path.read_text()) == []
+    assert _translated_at_import(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", [*FILES, *LIBRARY_FILES], ids=ALL_IDS)
 def test_visible_texts_are_us_english(path: Path) -> None:
     texts = [call.args[0].value for call in _translated(ast.parse(path.read_text()))]
     assert [word for text in texts for word in _british(text)] == []
@@ -182,6 +226,28 @@ def test_a_visible_text_that_is_not_translated_is_found(source: str) -> None:
 )
 def test_a_text_that_need_not_be_translated_is_left_alone(source: str) -> None:
     assert _not_translated(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "f(f'{a} is full.')",
+        "x = 'The disk is full.'",
+        "raise E(f'It is {a!r}.')",
+        "f('It is {a}.'.format(a=1))",
+    ],
+)
+def test_a_sentence_in_english_only_is_found(source: str) -> None:
+    assert len(_sentences_in_english_only(source)) == 1
+
+
+@pytest.mark.parametrize("source", ["'The disk is full.'", "f(_('It is {a}.').format(a=1))", "open('a.b.')"])
+def test_a_docstring_a_translated_sentence_and_a_name_are_left_alone(source: str) -> None:
+    assert _sentences_in_english_only(source) == []
+
+
+def test_a_text_that_is_translated_too_early_is_found() -> None:
+    assert _translated_at_import("A = _('a')\ndef f():\n    return _('b')") == ["_('a')"]
 
 
 def test_british_spelling_is_found() -> None:

@@ -101,11 +101,11 @@ def test_each_scan_shows_its_own_points_only(review):
 
 def test_what_can_not_be_found_is_told_with_its_reason(review):
     last = len(review.labels) - 1
-    assert review.cell(last).startswith("Not found\noutside template")
+    assert review.cell(last).startswith("Not found\noutside the template")
     status = _markups(review).GetNthControlPointPositionStatus(last)
     assert status == slicer.vtkMRMLMarkupsNode.PositionMissing
     review.click_cell(last)
-    assert "outside template" in review.ui.detailLabel.text
+    assert "outside the template" in review.ui.detailLabel.text
     assert not review.ui.acceptButton.enabled
     assert review.ui.acceptButton.toolTip == "This point has no position here."
 

@@ -149,7 +149,7 @@ class TestTransfer:
         assert client.wait(TIMEOUT)
         running = [status for status in seen if status.activity is Activity.TRANSFERRING]
         assert {status.scan for status in running} >= {"April", "May"}
-        assert "April: fine embedding" in {status.text for status in running}
+        assert "April: recognizing the anatomy, details" in {status.text for status in running}
         fractions = [status.fraction for status in running]
         assert fractions == sorted(fractions) and 0.3 < max(fractions) <= 1
         session.close()

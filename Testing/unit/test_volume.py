@@ -144,7 +144,7 @@ def test_voxels_are_kept_in_the_smaller_type_that_holds_them(values: np.ndarray,
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     [
-        (0, 1, "run from 0 to 1, as in a normalised image"),
+        (0, 1, "run from 0 to 1, as in a normalized image"),
         (0, 255, "run from 0 to 255, as in an 8-bit picture"),
         (0, 2400, "none negative, as in MR or in CT without its rescale intercept"),
         (-1000, 60, "no bone or contrast medium above 100"),

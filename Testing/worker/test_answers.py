@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from SAMLandmarkLib.errors import UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.translation import Sentence
 from SAMLandmarkLib.worker import EmbedReply, ScanData, TransferRequest
 
 from .conftest import PATIENCE_SECONDS, Told, poll_until, scan_data
@@ -141,6 +143,21 @@ def test_bad_scans_are_named_and_spoil_nothing(warm_client, told, array, affine,
     assert words in told.failure.message
     assert waiting.failed == told.failed
     warm_client.forget("bad")
+
+
+def test_what_the_worker_says_is_said_in_the_users_language(warm_client, told, monkeypatch):
+    monkeypatch.setattr(Sentence, "translator", staticmethod(_shouted))
+    warm_client.embed(ScanData("bad", "scan", np.ones((2, 30, 30), np.int16), np.eye(4)), **told.callbacks)
+    assert warm_client.wait(PATIENCE_SECONDS)
+    assert (
+        told.failure.message
+        == "scan: 30x30x2 VOXELS ARE TOO FEW; AT LEAST 4 SLICES IN EVERY DIRECTION ARE NEEDED."
+    )
+
+
+def _shouted(context: str, english: str) -> str:
+    """A translation into capitals, with the placeholders as they are."""
+    return re.sub(r"(\{\w+\})|([a-z]+)", lambda match: match[1] or match[2].upper(), english)
 
 
 def test_a_scan_that_no_memory_can_hold_is_reported(warm_client, told):

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from SAMLandmarkLib.translation import unpack
 from SAMLandmarkLib.worker.protocol import ProtocolError, decode_answer, decode_request, encode
 
 from .conftest import PATIENCE_SECONDS, scan_data
@@ -99,7 +100,7 @@ def test_a_launcher_that_passes_no_input_on_is_told():
         answers = [json.loads(line) for line in process.stdout if line.strip()]
     assert [answer["event"] for answer in answers] == ["started", "stopped"]
     assert answers[1]["kind"] == "start"
-    assert "launcher" in answers[1]["message"]
+    assert "launcher" in unpack(answers[1]["message"])
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"null", b'{"do": "embed"', b'{"event": "started"}', b"\xff"])
