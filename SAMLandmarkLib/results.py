@@ -191,7 +191,7 @@ def _target_document(result: TransferResult, checksum: Callable[[str], str | Non
         "counts": count_statuses(result),
         "inputs": {role: {"path": path, "sha256": checksum(path)} for role, path in sources.items()},
         "provenance": {key: value for key, value in result.provenance.items() if key != "sources"},
-        "landmarks": [_landmark_document(item) for item in result],
+        "landmarks": [landmark_document(item) for item in result],
     }
 
 
@@ -209,7 +209,8 @@ def count_statuses(result: TransferResult) -> dict[str, int]:
     return {status.value: sum(item.status is status for item in result) for status in Status}
 
 
-def _landmark_document(item: TransferredLandmark) -> dict[str, Any]:
+def landmark_document(item: TransferredLandmark) -> dict[str, Any]:
+    """A landmark as `to_json` takes it."""
     return {
         "label": item.label,
         "position_lps": item.position_lps,

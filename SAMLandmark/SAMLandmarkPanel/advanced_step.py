@@ -9,6 +9,8 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.embedding.cache import EmbeddingCache, default_cache_folder
+from SAMLandmarkLib.errors import SAMLandmarkError
+from SAMLandmarkLib.model.model_card import read_model_card
 from SAMLandmarkLib.worker import Diagnosis, WorkerClient, start_diagnosis
 
 from .engine_settings import EngineSettings
@@ -95,7 +97,8 @@ class AdvancedStep:
         if collapsed:
             return
         self.updateCache()
-        # the model is known to the engine only; it is not started just for this
+        showText(self._ui.modelLabel, _cardText())
+        # what computes is known to the engine only; it is not started just for this
         if self._worker.process_id is not None:
             self._worker.describe(self._showModel, None)
 
@@ -113,16 +116,16 @@ class AdvancedStep:
             self._worker.describe(self._showModel, None)
 
     def _showModel(self, description: dict) -> None:
-        showText(self._ui.modelLabel, modelText(description))
+        computes = _("It computes on {device} with torch {torch}.")
+        text = computes.format(device=description["device_name"], torch=description["torch"])
+        showText(self._ui.modelLabel, " ".join([_cardText(), text, *description["notes"]]))
 
 
-def modelText(description: dict) -> str:
-    """The model and what computes it, in sentences; `description` as WorkerClient.describe() gives it."""
-    model = description["model"]
-    text = _("Model {version} (checksum {checksum}), computing on {device} with torch {torch}.").format(
-        version=model["version"],
-        checksum=model["sha256"][:12],
-        device=description["device_name"],
-        torch=description["torch"],
-    )
-    return " ".join([text, *description["notes"]])
+def _cardText() -> str:
+    """The bundled model in a sentence."""
+    try:
+        card = read_model_card()
+    except SAMLandmarkError as error:
+        return str(error)
+    text = _("Model {version}, trained on {date} with {count} scans (checksum {checksum}).")
+    return text.format(version=card.version, date=card.trained, count=card.scans, checksum=card.sha256[:12])

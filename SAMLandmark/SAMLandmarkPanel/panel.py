@@ -148,6 +148,7 @@ class Panel(VTKObservationMixin):
         if change is Change.SCANS:
             self._updateAll()
         elif change is Change.REVIEW:
+            self._templateStep.hideResults()
             self._reviewStep.updateTable()
             self._exportStep.update()
             self._updateTransfer()
@@ -161,6 +162,7 @@ class Panel(VTKObservationMixin):
 
     def _updateAll(self) -> None:
         self._showMessage()
+        self._templateStep.hideResults()
         self._reviewStep.updateTable()
         self._exportStep.update()
         self._sideBySide.update(self._parameters)

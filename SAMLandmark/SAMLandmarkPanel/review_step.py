@@ -125,7 +125,9 @@ class ReviewStep:
             empty = not self._session.state.counts()["total"]
             return _("The results appear here.") if empty else _("Click a result: both scans go there.")
         titles = {scan.key: scan.title for scan in self._session.follow_ups}
-        return detailText(item, titles.get(current[0], ""), self._session.is_outdated(*current))
+        relative = self._session.state.relative_displacement_mm(*current)
+        title = titles.get(current[0], "")
+        return detailText(item, title, self._session.is_outdated(*current), relative)
 
     def _choose(self, key: str, label: str) -> None:
         self._session.select(key, label)

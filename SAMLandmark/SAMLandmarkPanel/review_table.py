@@ -91,7 +91,8 @@ class ReviewTable:
         cell = self._table.item(row, column) or qt.QTableWidgetItem()
         outdated = item is not None and self._session.is_outdated(scan.key, label)
         cell.setText("" if item is None else cellText(item, outdated))
-        cell.setToolTip("" if item is None else detailText(item, scan.title, outdated))
+        relative = self._session.state.relative_displacement_mm(scan.key, label)
+        cell.setToolTip("" if item is None else detailText(item, scan.title, outdated, relative))
         if item is None:
             cell.setData(qt.Qt.BackgroundRole, None)
         else:

@@ -63,20 +63,27 @@ def _evidenceText(item: ReviewItem) -> str:
     return f"{cycle} · {moved}" if moved else cycle
 
 
-def detailText(item: ReviewItem, scan: str, outdated: bool = False) -> str:
-    """Everything about one landmark of one follow-up, in sentences."""
+def detailText(item: ReviewItem, scan: str, outdated: bool = False, relative_mm: float | None = None) -> str:
+    """Everything about one landmark of one follow-up, in sentences; `relative_mm`: how far it moved beyond the others."""
     title = _("{label} on {scan}: {status}.").format(label=item.label, scan=scan, status=statusWord(item))
-    parts = [title, *_evidenceSentences(item)]
+    parts = [title, *_evidenceSentences(item), *_displacementSentences(item, relative_mm)]
     if outdated:
         parts.append(_("The point was moved on the template since; transfer again."))
     return " ".join(parts)
 
 
 def _evidenceSentences(item: ReviewItem) -> list[str]:
-    parts = _correctionSentences(item) if item.decision is Decision.CORRECTED else _engineSentences(item)
-    if item.displacement_mm is not None:
-        parts.append(_("Displacement {mm} mm.").format(mm=f"{item.displacement_mm:.1f}"))
-    return parts
+    return _correctionSentences(item) if item.decision is Decision.CORRECTED else _engineSentences(item)
+
+
+def _displacementSentences(item: ReviewItem, relative_mm: float | None) -> list[str]:
+    if item.displacement_mm is None:
+        return []
+    millimeters = f"{item.displacement_mm:.1f}"
+    if relative_mm is None:
+        return [_("Displacement {mm} mm.").format(mm=millimeters)]
+    text = _("Displacement {mm} mm; against the other points {relative} mm.")
+    return [text.format(mm=millimeters, relative=f"{relative_mm:.1f}")]
 
 
 def _correctionSentences(item: ReviewItem) -> list[str]:

@@ -19,7 +19,7 @@ class TemplateStep:
     """Shows the chosen template, points and follow-ups, and starts and ends the placing of points."""
 
     def __init__(self, ui: Any, hints: WidgetHelp, session: TransferSession) -> None:
-        self._ui, self._hints = ui, hints
+        self._ui, self._hints, self._session = ui, hints, session
         self._parameters: SAMLandmarkParameterNode | None = None
         self._placer = ui.pointsList.markupsPlaceWidget()
         # the button with words does what the icons of this widget do
@@ -27,7 +27,7 @@ class TemplateStep:
         self._placing = Placing(ui.placeButton, self._placer, session)
         self._followUps = FollowUpList(ui.followUpList, self._ticked)
         ui.placeButton.toggled.connect(self._placeToggled)
-        ui.pointsSelector.nodeAddedByUser.connect(_nameNewPoints)
+        ui.pointsSelector.nodeAddedByUserAction.connect(_nameNewPoints)
 
     def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
         """Show other parameters, or none while a scene is closing."""
@@ -46,6 +46,13 @@ class TemplateStep:
         self._followUps.show(template, parameters.followUps if parameters else [])
         self._hints.enable(self._ui.placeButton, "" if template else _("Choose the template first."))
         self._hints.enable(self._ui.pointsList, "" if points else _("There are no points yet: place some."))
+
+    def hideResults(self) -> None:
+        """Leave the lists of the follow-ups out of the selector: they are results and no templates."""
+        lists = [scan.markups_node for scan in self._session.follow_ups]
+        chosen = self._ui.pointsSelector.currentNode()
+        results = [node.GetID() for node in lists if node is not None and node is not chosen]
+        self._ui.pointsSelector.sortFilterProxyModel().hiddenNodeIDs = results
 
     def stopPlacing(self) -> None:
         """End the placing of points."""

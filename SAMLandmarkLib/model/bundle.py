@@ -18,12 +18,11 @@ from ..errors import ModelError
 from ..files import atomic_path
 from .device import choose_device, compute_dtype
 from .folding import fold_batch_norm
+from .model_card import BUNDLED_MODEL_NAME, METADATA_FILE
 from .network import AIR_HU, SamNetwork
 
 FORMAT_VERSION = 1
-METADATA_FILE = "samlandmark.json"
 TEST_VECTOR_FILE = "test_vector.npz"
-BUNDLED_MODEL_NAME = "samlandmark.pt"
 MINIMUM_COSINE = {torch.float32: 0.995, torch.bfloat16: 0.97}
 """How well this machine must reproduce the exported embeddings; weights are stored as float16."""
 

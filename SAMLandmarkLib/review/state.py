@@ -104,20 +104,12 @@ class ReviewState:
         }
         return replace(self, labels=tuple(labels), scans=scans, log=(*self.log, *gone))
 
-    def removed(self, label: str, who: str = "") -> ReviewState:
-        """The state without a landmark."""
-        return self.with_labels([kept for kept in self.labels if kept != label], who)
-
     def renamed(self, names: Mapping[str, str], who: str = "") -> ReviewState:
         """The state with landmarks renamed everywhere, {old: new}; decisions are kept."""
         labels = tuple(names.get(label, label) for label in self.labels)
         scans = {scan: _renamed_items(items, names) for scan, items in self.scans.items()}
         entries = [LogEntry(_now(), who, "", new, f"renamed from {old}") for old, new in names.items()]
         return replace(self, labels=labels, scans=scans, log=(*self.log, *entries))
-
-    def without_scan(self, scan: str) -> ReviewState:
-        """The state without a follow-up; its log entries stay."""
-        return replace(self, scans={key: items for key, items in self.scans.items() if key != scan})
 
     def with_result(
         self, scan: str, items: Iterable[ReviewItem], again: bool = False, who: str = ""

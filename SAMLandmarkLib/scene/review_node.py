@@ -49,11 +49,6 @@ class ReviewNode:
         return cls(node)
 
     @property
-    def in_scene(self) -> bool:
-        """Whether the node is (still) in a scene."""
-        return self.node.GetScene() is not None and self.node.GetScene().IsNodePresent(self.node)
-
-    @property
     def state(self) -> ReviewState:
         """The review; ReviewError where its text is damaged."""
         text = self.node.GetParameter(_STATE)

@@ -38,12 +38,6 @@ def jump(volume_node: object, position_lps: Sequence[float]) -> None:
     mark(volume_node, position_lps)
 
 
-def hide_crosshairs(scene: object) -> None:
-    """Remove the crosshairs of all scans."""
-    for node in _crosshairs(scene):
-        scene.RemoveNode(node)
-
-
 def mark(volume_node: object, position_lps: Sequence[float]) -> None:
     """Put a volume's crosshair at a point (LPS mm in the volume's own frame); its views stay where they are.
 

@@ -78,7 +78,9 @@ def _answer(item: dict[str, Any]) -> TransferAnswer:
         confidence=item["confidence"],
         similarity=_number(item["similarity"]),
         cycle_mm=_number(item["cycle_mm"]),
-        candidates=tuple((_position(point), similarity) for point, similarity in item["candidates"]),
+        candidates=tuple(
+            (_position(found["position_lps"]), found["similarity"]) for found in item["candidates"]
+        ),
         reason=item["reason"],
     )
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..landmarks import LandmarkSet
-from ..results import to_json
-from ..transferred import TransferredLandmark
+from ..results import landmark_document, to_json
 from ..translation import pack
 from .messages import WorkerSettings
 from .sample_check import check_on_sample
@@ -72,7 +71,9 @@ class Work:
             scans[given["target"]],
             [(scans[key], _landmarks(labels, points)) for key, labels, points in given["extra_templates"]],
         )
-        answers = to_json({"answers": [_answer(item) for item in result], "provenance": result.provenance})
+        answers = to_json(
+            {"answers": [landmark_document(item) for item in result], "provenance": result.provenance}
+        )
         return {**answers, "notes": [pack(note) for note in self.shop.notes]}
 
     def _prepare(self, job: Job, scans: Scans) -> None:
@@ -94,16 +95,3 @@ def _landmarks(labels: list[str], points_lps: list[list[float] | None]) -> Landm
     undefined = [np.nan] * 3
     points = np.array([undefined if point is None else point for point in points_lps], dtype=float)
     return LandmarkSet.from_points(labels, points.reshape(-1, 3))
-
-
-def _answer(item: TransferredLandmark) -> dict[str, Any]:
-    return {
-        "label": item.label,
-        "position_lps": item.position_lps,
-        "status": item.status.value,
-        "confidence": item.confidence,
-        "similarity": item.similarity,
-        "cycle_mm": item.cycle_mm,
-        "candidates": [[candidate.position_lps, candidate.similarity] for candidate in item.candidates],
-        "reason": item.reason,
-    }

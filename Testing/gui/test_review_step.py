@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import slicer
+from PySide6 import QtCore
 from samples import add_points, add_volume, points_inside
 from user import positions
 
@@ -61,6 +62,15 @@ def test_a_click_in_the_list_of_points_takes_the_template_there_and_no_other_sca
     height = _center(review, review.view_of(review.template))[2]
     assert abs(height - review.points[review.labels[2]][2]) < 1.0
     assert np.array_equal(_center(review, follow_up_view), before)
+
+
+def test_lists_of_results_are_not_offered_as_templates(review):
+    selector = review.ui.pointsSelector
+    assert selector.nodeCount() == 1 and selector.currentNode() is review.parameters.templatePoints
+    review.list_item("Follow-up").setCheckState(QtCore.Qt.Unchecked)
+    review.bench.settle()
+    # it may be the template of another round
+    assert selector.nodeCount() == 2
 
 
 def test_all_three_directions_are_shown_of_each_scan(review):

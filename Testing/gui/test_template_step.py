@@ -75,6 +75,13 @@ def test_a_new_list_of_points_is_labelled_in_plain_words(user, plain_volume):
     assert user.parameters.templatePoints is node
 
 
+def test_lists_that_others_make_keep_their_labels(user, plain_volume):
+    user.choose(add_volume(plain_volume, "Baseline"))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Somebody's")
+    node.AddControlPoint(0.0, 0.0, 0.0)
+    assert node.GetNthControlPointLabel(0) == "Somebody's-1"
+
+
 def test_follow_ups_are_listed_by_date_without_the_template(user, plain_volume):
     template = add_volume(plain_volume, "Baseline", "20230110")
     add_volume(plain_volume, "Late", "20240531")

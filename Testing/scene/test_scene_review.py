@@ -21,7 +21,7 @@ from SAMLandmarkLib.scene.observers import Observers
 from SAMLandmarkLib.scene.review_node import ReviewNode
 from SAMLandmarkLib.scene.studies import by_study_date, study_date
 from SAMLandmarkLib.scene.undo import UndoStep, join_undo, prepare_undo
-from SAMLandmarkLib.scene.views import hide_crosshairs, jump, show_volume
+from SAMLandmarkLib.scene.views import jump, show_volume
 from SAMLandmarkLib.scene.volumes import find_volume, scan_key, volume_arrays
 
 
@@ -260,8 +260,6 @@ class TestViews:
         for node, volume in zip(crosses, two_scans, strict=True):
             assert list(node.GetDisplayNode().GetViewNodeIDs()) == slice_node_ids(scene, scan_key(volume))
             assert not node.GetSaveWithScene()
-        hide_crosshairs(scene)
-        assert not any(scene.IsNodePresent(node) for node in crosses)
 
     def test_a_heat_map_lies_over_the_views_of_one_scan_and_is_used_again(self, scene, two_scans):
         array = np.linspace(-1, 1, 4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)

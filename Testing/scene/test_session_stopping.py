@@ -1,4 +1,4 @@
-"""Cancel, a killed worker, closed scenes and removed nodes while something runs; saved scenes; views."""
+"""Cancel, a killed worker, closed scenes and removed nodes while something runs; saved scenes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import slicer
-import vtk
 from scene_steps import LABELS, TIMEOUT, move_in_view, wait_for
 
 from SAMLandmarkLib.review import Decision
-from SAMLandmarkLib.scene.layout import composite_node, slice_nodes
-from SAMLandmarkLib.scene.volumes import scan_key
 from SAMLandmarkLib.session import Activity, TransferSession
 from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
 
@@ -149,55 +144,6 @@ class TestSceneFiles:
         assert session.restore()
         assert "can't be read" in session.message and scene.IsNodePresent(node)
         session.close()
-
-
-class TestViews:
-    @pytest.fixture
-    def shown(self, transferred):
-        transferred.show_side_by_side()
-        return transferred
-
-    def test_selecting_a_landmark_jumps_in_both_scans_only(self, shown, loaded):
-        may, june = shown.follow_ups
-        (june_view,) = slice_nodes(shown.scene, june.key)
-        offset = june_view.GetSliceOffset()
-        shown.select(may.key, LABELS[1])
-        (template_view,) = slice_nodes(shown.scene, scan_key(loaded.april))
-        (may_view,) = slice_nodes(shown.scene, may.key)
-        assert template_view.GetSliceOffset() == pytest.approx(loaded.places[LABELS[1]][2])
-        assert may_view.GetSliceOffset() == pytest.approx(shown.item(may.key, LABELS[1]).position_lps[2])
-        assert june_view.GetSliceOffset() == offset
-
-    def test_views_are_named_by_date_and_show_their_own_points_only(self, shown):
-        views = slice_nodes(shown.scene)
-        assert [view.GetLayoutLabel() for view in views] == ["2023-04-11 A", "2023-05-14 A", "2023-06-20 A"]
-        for column, view in zip(shown.follow_ups, views[1:], strict=True):
-            assert column.markups_node.GetDisplayNode().GetViewNodeIDs() == (view.GetID(),)
-
-    def test_the_heat_map_is_hottest_near_the_landmark_follows_the_selection_and_goes_away(
-        self, shown, worker
-    ):
-        may, june = shown.follow_ups
-        shown.select(may.key, LABELS[1])
-        shown.show_heat_map()
-        assert shown.transferring and shown.heat_map_shown
-        assert worker.wait(TIMEOUT)
-        (view,) = slice_nodes(shown.scene, may.key)
-        overlay = shown.scene.GetNodeByID(composite_node(shown.scene, view).GetForegroundVolumeID())
-        array = slicer.util.arrayFromVolume(overlay)
-        hottest = np.array(np.unravel_index(array.argmax(), array.shape)[::-1])
-        matrix = vtk.vtkMatrix4x4()
-        overlay.GetIJKToRASMatrix(matrix)
-        ras = slicer.util.arrayFromVTKMatrix(matrix) @ [*hottest, 1]
-        assert np.linalg.norm(ras[:3] * (-1, -1, 1) - shown.item(may.key, LABELS[1]).position_lps) < 12
-        shown.select(june.key, LABELS[0])
-        assert worker.wait(TIMEOUT)
-        assert composite_node(shown.scene, view).GetForegroundVolumeID() is None
-        (june_view,) = slice_nodes(shown.scene, june.key)
-        assert composite_node(shown.scene, june_view).GetForegroundVolumeID() == overlay.GetID()
-        shown.hide_heat_map()
-        assert composite_node(shown.scene, june_view).GetForegroundVolumeID() is None
-        assert not shown.heat_map_shown
 
 
 def test_the_library_for_slicer_imports_nothing_heavy():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6 import QtCore, QtWidgets
+from vtkmodules.util.misc import calldata_type
+from vtkmodules.util.vtkConstants import VTK_OBJECT
 
 from .api import stands_in
 from .pythonqt import PythonQtObject
@@ -69,17 +71,37 @@ def _option(kind: type | str, name: str) -> Property:
 
 
 @stands_in
+class qMRMLSortFilterProxyModel(PythonQtObject, QtCore.QSortFilterProxyModel):
+    """Which nodes a selector shows."""
+
+    def __init__(self, on_change: Any) -> None:
+        super().__init__()
+        self._hidden: list[str] = []
+        self._on_change = on_change
+
+    def _hide(self, node_ids: list[str]) -> None:
+        self._hidden = list(node_ids)
+        self._on_change()
+
+    hiddenNodeIDs = Property("QStringList", lambda self: self._hidden, _hide)
+
+
+@stands_in
 class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
     """Chooses a node of some classes; follows the scene."""
 
     currentNodeChanged = Signal(object)
     currentNodeIDChanged = Signal(str)
+    nodeAdded = Signal(object)
+    # in spite of its name emitted for nodes that others add, too
     nodeAddedByUser = Signal(object)
+    nodeAddedByUserAction = Signal(object)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._options = dict(_OPTIONS)
         self._scene, self._observed, self._id = None, [], ""
+        self._filter = qMRMLSortFilterProxyModel(self._fill)
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self._combo = QtWidgets.QComboBox()
@@ -106,6 +128,8 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
         self._scene = scene
         events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent) if scene else ()
         self._observed = [scene.AddObserver(event, self._fill) for event in events]
+        if scene:
+            self._observed.append(scene.AddObserver(scene.NodeAddedEvent, self._node_added))
         self._fill()
 
     def mrmlScene(self) -> Any:
@@ -113,6 +137,9 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
 
     def nodeCount(self) -> int:
         return len(self._nodes())
+
+    def sortFilterProxyModel(self) -> qMRMLSortFilterProxyModel:
+        return self._filter
 
     def currentNode(self) -> Any:
         return self._scene.GetNodeByID(self._id) if self._scene and self._id else None
@@ -132,7 +159,7 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
         cls = node_type or self._options["nodeTypes"][0]
         node = self._scene.AddNewNodeByClass(cls, self._scene.GenerateUniqueName(name))
         self.setCurrentNode(node)
-        self.nodeAddedByUser.emit(node)
+        self.nodeAddedByUserAction.emit(node)
         return node
 
     def _nodes(self) -> list:
@@ -142,6 +169,8 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
         return [node for node in nodes if self._shows(node)]
 
     def _shows(self, node: Any) -> bool:
+        if node.GetID() in self._filter.hiddenNodeIDs:
+            return False
         if node.GetHideFromEditors() and not self._options["showHidden"]:
             return False
         if node.GetClassName() in self._options["nodeTypes"]:
@@ -149,6 +178,12 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
         return self._options["showChildNodeTypes"] and any(
             node.IsA(cls) for cls in self._options["nodeTypes"]
         )
+
+    @calldata_type(VTK_OBJECT)
+    def _node_added(self, scene: Any, event: str, node: Any) -> None:
+        if self._shows(node):
+            self.nodeAdded.emit(node)
+            self.nodeAddedByUser.emit(node)
 
     def _fill(self, *_: Any) -> None:
         # Slicer's selector keeps its node while there is one, and takes the first one where "none" is not allowed.

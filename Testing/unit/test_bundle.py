@@ -12,8 +12,9 @@ import torch
 
 from SAMLandmarkLib.bundled import bundled_folder
 from SAMLandmarkLib.errors import ModelError, UsageError
-from SAMLandmarkLib.model.bundle import BUNDLED_MODEL_NAME, EmbeddingModel, ModelMetadata, export_bundle
+from SAMLandmarkLib.model.bundle import EmbeddingModel, ModelMetadata, export_bundle
 from SAMLandmarkLib.model.device import choose_device
+from SAMLandmarkLib.model.model_card import BUNDLED_MODEL_NAME, read_model_card
 from SAMLandmarkLib.model.network import BranchConfig, SamNetwork
 
 SMALL = BranchConfig(channels=(8, 12, 16, 16), blocks=(1, 1, 1, 1), dimension=8)
@@ -125,3 +126,19 @@ def test_bundled_model_is_small_and_tells_where_it_comes_from():
     assert metadata.training["steps"] > 0
     assert {"command", "run", "config", "volumes"} <= metadata.training.keys()
     assert metadata.training["run"]["commit"]
+
+
+def test_the_card_of_a_model_says_without_torch_what_the_model_says():
+    model, card = EmbeddingModel.load(device="cpu"), read_model_card()
+    assert (card.version, card.sha256) == (model.metadata.version, model.checksum)
+    assert card.trained == model.metadata.training["run"]["date"][:10]
+    assert card.scans == sum(map(len, model.metadata.training["volumes"].values()))
+
+
+def test_a_file_without_a_card_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "text.pt").write_text("no archive")
+    with zipfile.ZipFile(tmp_path / "other.pt", "w") as archive:
+        archive.writestr("other/data.pkl", b"")
+    for name in ("text.pt", "other.pt", "absent.pt"):
+        with pytest.raises(ModelError, match=name.replace(".", r"\.")):
+            read_model_card(tmp_path / name)

@@ -118,7 +118,7 @@ def test_what_all_landmarks_of_a_scan_have_in_common_is_not_counted_as_movement(
     assert state.shift_lps(MAY) == (30.0, -8.0, 5.0)
     assert state.relative_displacement_mm(MAY, "0.0") == 0.0
     assert state.relative_displacement_mm(MAY, "30.0") == 6.0
-    assert state.removed("0.0").removed("10.0").relative_displacement_mm(MAY, "30.0") is None
+    assert state.with_labels(["20.0", "30.0"]).relative_displacement_mm(MAY, "30.0") is None
 
 
 def test_candidates_are_gone_through_round_and_round_beginning_with_the_refined_one(state):
@@ -184,14 +184,10 @@ def test_only_the_scans_in_use_are_gone_through(state):
 
 
 def test_removing_a_decided_landmark_keeps_its_place_in_the_log(state):
-    removed = state.correct(MAY, "hilum", (5, 6, 7)).removed("hilum")
+    labels = [label for label in state.labels if label != "hilum"]
+    removed = state.correct(MAY, "hilum", (5, 6, 7)).with_labels(labels)
     assert removed.item(MAY, "hilum") is None and removed.item(JUNE, "hilum") is None
     assert [(entry.action, entry.before_lps) for entry in removed.log[1:]] == [("removed", (5.0, 6.0, 7.0))]
-
-
-def test_a_scan_taken_away_leaves_the_others_and_the_log(state):
-    left = state.accept(MAY, "hilum").without_scan(MAY)
-    assert list(left.scans) == [JUNE] and len(left.log) == 1
 
 
 def test_the_counts_tell_what_is_left_to_do(state):

@@ -1,0 +1,110 @@
+"""Views of template and follow-ups: which points they show, where they look, the crosshair, the heat map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from scene_steps import LABELS, TIMEOUT, move_in_view
+
+from SAMLandmarkLib.scene.layout import composite_node, slice_nodes
+from SAMLandmarkLib.scene.nodes import nodes_of_class
+from SAMLandmarkLib.scene.volumes import KEY_ATTRIBUTE, scan_key
+
+
+def shown_in(markups_node) -> list[str]:
+    """Ids of the views that show a list of points; none means all."""
+    return list(markups_node.GetDisplayNode().GetViewNodeIDs())
+
+
+def crosshair(session, key: str) -> tuple[float, float, float]:
+    """Where the crosshair of a scan is, world RAS mm."""
+    nodes = nodes_of_class(session.scene, "vtkMRMLMarkupsFiducialNode")
+    (cross,) = (
+        node
+        for node in nodes
+        if node.GetAttribute("SAMLandmark.Crosshair") and node.GetAttribute(KEY_ATTRIBUTE) == key
+    )
+    return tuple(cross.GetNthControlPointPositionWorld(0))
+
+
+class TestViews:
+    @pytest.fixture
+    def shown(self, transferred):
+        transferred.show_side_by_side()
+        return transferred
+
+    def test_selecting_a_landmark_jumps_in_both_scans_only(self, shown, loaded):
+        may, june = shown.follow_ups
+        (june_view,) = slice_nodes(shown.scene, june.key)
+        offset = june_view.GetSliceOffset()
+        shown.select(may.key, LABELS[1])
+        (template_view,) = slice_nodes(shown.scene, scan_key(loaded.april))
+        (may_view,) = slice_nodes(shown.scene, may.key)
+        assert template_view.GetSliceOffset() == pytest.approx(loaded.places[LABELS[1]][2])
+        assert may_view.GetSliceOffset() == pytest.approx(shown.item(may.key, LABELS[1]).position_lps[2])
+        assert june_view.GetSliceOffset() == offset
+
+    def test_views_are_named_by_date_and_show_their_own_points_only(self, shown):
+        views = slice_nodes(shown.scene)
+        assert [view.GetLayoutLabel() for view in views] == ["2023-04-11 A", "2023-05-14 A", "2023-06-20 A"]
+        lists = [shown.template_markups, *(column.markups_node for column in shown.follow_ups)]
+        assert [shown_in(node) for node in lists] == [[view.GetID()] for view in views]
+
+    def test_points_are_shown_everywhere_again_in_another_layout_also_new_ones(self, shown, add_markups):
+        shown.leave_side_by_side()
+        may = shown.follow_ups[0]
+        assert shown_in(may.markups_node) == shown_in(shown.template_markups) == []
+        shown.scene.RemoveNode(may.markups_node)
+        shown.accept(may.key, LABELS[0])
+        assert shown_in(shown.follow_ups[0].markups_node) == []
+        shown.show_side_by_side()
+        other = add_markups({"other": (1.0, 2.0, -350.0)}, "other list")
+        shown.set_template(shown.template_volume, other)
+        assert shown_in(other) == [view.GetID() for view in slice_nodes(shown.scene)[:1]]
+
+    def test_a_point_that_is_dragged_becomes_the_current_one_and_the_crosshair_follows(self, shown):
+        may = shown.follow_ups[0]
+        shown.select(may.key, LABELS[0])
+        (template_view,), (may_view,) = (
+            slice_nodes(shown.scene, key) for key in (scan_key(shown.template_volume), may.key)
+        )
+        offset = may_view.GetSliceOffset()
+        move_in_view(may.markups_node, 1, (4.0, 0.0, 6.0))
+        assert shown.current == (may.key, LABELS[1])
+        assert may_view.GetSliceOffset() == offset
+        assert template_view.GetSliceOffset() == pytest.approx(
+            shown.item(may.key, LABELS[1]).template_lps[2], abs=1e-6
+        )
+        moved = may.markups_node.GetNthControlPointPositionWorld(1)
+        assert crosshair(shown, may.key) == pytest.approx(tuple(moved))
+        shown.undo()
+        assert crosshair(shown, may.key) == pytest.approx(
+            tuple(may.markups_node.GetNthControlPointPositionWorld(1))
+        )
+
+    def test_the_heat_map_is_hottest_near_the_landmark_follows_the_selection_and_goes_away(
+        self, shown, worker
+    ):
+        may, june = shown.follow_ups
+        shown.select(may.key, LABELS[1])
+        shown.show_heat_map()
+        assert shown.transferring and shown.heat_map_shown
+        assert worker.wait(TIMEOUT)
+        (view,) = slice_nodes(shown.scene, may.key)
+        overlay = shown.scene.GetNodeByID(composite_node(shown.scene, view).GetForegroundVolumeID())
+        array = slicer.util.arrayFromVolume(overlay)
+        hottest = np.array(np.unravel_index(array.argmax(), array.shape)[::-1])
+        matrix = vtk.vtkMatrix4x4()
+        overlay.GetIJKToRASMatrix(matrix)
+        ras = slicer.util.arrayFromVTKMatrix(matrix) @ [*hottest, 1]
+        assert np.linalg.norm(ras[:3] * (-1, -1, 1) - shown.item(may.key, LABELS[1]).position_lps) < 12
+        shown.select(june.key, LABELS[0])
+        assert worker.wait(TIMEOUT)
+        assert composite_node(shown.scene, view).GetForegroundVolumeID() is None
+        (june_view,) = slice_nodes(shown.scene, june.key)
+        assert composite_node(shown.scene, june_view).GetForegroundVolumeID() == overlay.GetID()
+        shown.hide_heat_map()
+        assert composite_node(shown.scene, june_view).GetForegroundVolumeID() is None
+        assert not shown.heat_map_shown
