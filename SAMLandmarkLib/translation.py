@@ -8,13 +8,14 @@ its English text and values (`pack`), and the program says it anew (`unpack`).
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Translator = Callable[[str, str], str]
-"""From a context and an English text to the user's language; the context is the name of the file, as in Slicer."""
+"""From a context and an English text to the user's language; the context is "package.file", as Slicer's tools have it."""
 
 
 def set_translator(translator: Translator) -> None:
@@ -37,6 +38,8 @@ class Sentence(str):
 
     def __new__(cls, context: str, english: str, values: dict[str, Any] | None = None) -> Sentence:
         text = cls.translator(context, english)
+        if _placeholders(text) != _placeholders(english):
+            text = english
         sentence = super().__new__(cls, text if values is None else text.format(**values))
         sentence.context, sentence.english, sentence.values = context, english, values
         return sentence
@@ -50,8 +53,13 @@ class Sentence(str):
 
 
 def _(english: str) -> Sentence:
-    """The sentence in the user's language."""
-    return Sentence(Path(sys._getframe(1).f_code.co_filename).stem, english)
+    """The sentence in the user's language; in English where a translation lacks a placeholder."""
+    file = Path(sys._getframe(1).f_code.co_filename)
+    return Sentence(f"{file.parent.name}.{file.stem}", english)
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(re.findall(r"{(\w+)}", text))
 
 
 def sentence_of(error: BaseException) -> str:

@@ -10,9 +10,8 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SAMLandmarkLib.scene import study_date
-
-_VOLUME = "vtkMRMLScalarVolumeNode"
+from SAMLandmarkLib.scene import by_study_date, study_date
+from SAMLandmarkLib.scene.volumes import scalar_volumes
 
 
 class FollowUpList(VTKObservationMixin):
@@ -67,11 +66,9 @@ class FollowUpList(VTKObservationMixin):
         return item
 
     def _volumes(self) -> list[Any]:
-        # label maps and vector volumes derive from scalar volumes, and are no CT
-        volumes = slicer.util.getNodesByClass(_VOLUME)
-        shown = [node for node in volumes if node.GetClassName() == _VOLUME and not node.GetHideFromEditors()]
+        shown = [node for node in scalar_volumes(slicer.mrmlScene) if not node.GetHideFromEditors()]
         others = [node for node in shown if node is not self._template]
-        return sorted(others, key=lambda node: (study_date(node) or "9999", node.GetName()))
+        return by_study_date(sorted(others, key=lambda node: node.GetName()))
 
     def _itemChanged(self, item: Any) -> None:
         node_id, checked = item.data(qt.Qt.UserRole), item.checkState() == qt.Qt.Checked

@@ -105,7 +105,7 @@ class ReviewStep:
         total = self._session.state.counts()["total"]
         nothing = "" if total else _("Transfer the points first.")
         unchosen = nothing or ("" if item else _("Click a result in the table first."))
-        nowhere = unchosen or ("" if item.position_lps else _("This point has no position here."))
+        nowhere = unchosen or ("" if item.position_lps else _withoutPosition(item))
         single = unchosen or ("" if item.has_other_candidate else _("No other place looks like this point."))
         undecided = unchosen or (
             "" if item.decision.value != "OPEN" else _("You have not decided about it yet.")
@@ -137,3 +137,11 @@ class ReviewStep:
             self._session.show_heat_map()
         else:
             self._session.hide_heat_map()
+
+
+def _withoutPosition(item: Any) -> str:
+    if item.has_other_candidate:
+        return _(
+            "This point has no position here: C shows the best guess, M says that it is not on this scan."
+        )
+    return _("This point has no position here: M says that it is not on this scan.")

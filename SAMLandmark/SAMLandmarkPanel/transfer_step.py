@@ -30,7 +30,7 @@ class TransferStep:
         """What the button does: start the transfer, or cancel the one that runs."""
         if self._session.transferring:
             self._session.cancel()
-        elif self._ensureReady():
+        elif self._ensureReady() and not self._session.obstacle:
             self._session.clear_message()
             self._session.transfer()
         self.update(obstacle=self._session.obstacle)

@@ -15,10 +15,10 @@ class WidgetHelp:
         """Enable a widget, or disable it and show `obstacle`, one sentence, as its tooltip."""
         usual = self._toolTips.setdefault(widget.objectName, widget.toolTip)
         widget.setEnabled(not obstacle)
-        widget.setToolTip(obstacle or usual)
+        widget.setToolTip(str(obstacle or usual))
 
 
 def showText(label: Any, text: str) -> None:
     """Show a text in a label, which takes no room while it is empty."""
-    label.setText(text)
+    label.setText(str(text))
     label.setVisible(bool(text))

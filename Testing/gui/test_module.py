@@ -29,6 +29,9 @@ after.enter()
 assert after is not before
 assert type(after._panel) is not type(before._panel), "the panel's own package was not reloaded"
 assert after.ui.templateSelector.nodeCount() == 0
+from SAMLandmarkLib.translation import Sentence
+from slicer.i18n import translate
+assert Sentence.translator is translate, "the library would speak English only"
 after.ui.placeButton.click()
 bench.close_module("SAMLandmark")
 print("reloaded")
@@ -79,6 +82,23 @@ def test_without_its_packages_it_asks_before_it_starts_anything(user, sample_cro
     assert user.ui.transferButton.text == "Transfer points"
     user.transfer()
     assert user.cell(0)
+
+
+def test_packages_may_be_installed_before_there_are_points(user, sample_crops, monkeypatch):
+    monkeypatch.setattr("SAMLandmarkPanel.panel.missingRequirements", lambda: ["torch>=2.2"])
+    user.widget.exit()
+    user.widget.enter()
+    user.choose(add_volume(sample_crops[0], "Baseline"))
+    add_volume(sample_crops[1], "Follow-up")
+    user.bench.settle()
+    user.tick("Follow-up")
+    monkeypatch.setattr("SAMLandmarkPanel.panel.ensureInstalled", lambda parent: True)
+    user.widget._panel._transferStep.transferOrCancel()
+    assert not user.session.transferring
+    assert user.ui.transferButton.toolTip == "Choose or create the list of landmarks on the template."
+    monkeypatch.undo()
+    user.widget.exit()
+    user.widget.enter()
 
 
 def test_reload_takes_the_module_s_own_packages_along():

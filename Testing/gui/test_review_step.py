@@ -117,7 +117,9 @@ def test_what_can_not_be_found_is_told_with_its_reason(review):
     review.click_cell(last)
     assert "outside the template" in review.ui.detailLabel.text
     assert not review.ui.acceptButton.enabled
-    assert review.ui.acceptButton.toolTip == "This point has no position here."
+    assert review.ui.acceptButton.toolTip == (
+        "This point has no position here: M says that it is not on this scan."
+    )
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,13 @@ def test_sentences_are_said_in_the_users_language(german: None) -> None:
 
 
 def test_a_translator_is_told_the_file_that_a_sentence_stands_in() -> None:
-    assert _example().context == "test_translation"
-    assert ct_warnings(np.zeros((4, 4, 4)))[0].context == "volume_checks"
+    assert _example().context == "unit.test_translation"
+    assert ct_warnings(np.zeros((4, 4, 4)))[0].context == "SAMLandmarkLib.volume_checks"
+
+
+def test_a_translation_that_lacks_a_placeholder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sentence, "translator", staticmethod(lambda context, english: "{anzahl} Voxel"))
+    assert _("{count} voxels").format(count=3) == "3 voxels"
 
 
 def test_what_another_process_said_is_said_anew(request: pytest.FixtureRequest) -> None:
