@@ -21,6 +21,7 @@ class TemplateStep:
     def __init__(self, ui: Any, hints: WidgetHelp, session: TransferSession) -> None:
         self._ui, self._hints, self._session = ui, hints, session
         self._parameters: SAMLandmarkParameterNode | None = None
+        self._hidden: list[str] = []
         self._placer = ui.pointsList.markupsPlaceWidget()
         # the button with words does what the icons of this widget do
         self._placer.setVisible(False)
@@ -52,7 +53,9 @@ class TemplateStep:
         lists = [scan.markups_node for scan in self._session.follow_ups]
         chosen = self._ui.pointsSelector.currentNode()
         results = [node.GetID() for node in lists if node is not None and node is not chosen]
-        self._ui.pointsSelector.sortFilterProxyModel().hiddenNodeIDs = results
+        if results != self._hidden:
+            self._hidden = results
+            self._ui.pointsSelector.sortFilterProxyModel().hiddenNodeIDs = results
 
     def stopPlacing(self) -> None:
         """End the placing of points."""

@@ -69,36 +69,10 @@ class ctkCollapsibleButton(PythonQtObject, QtWidgets.QAbstractButton):
 
 
 @stands_in
-class ctkPathLineEdit(PythonQtObject, QtWidgets.QWidget):
-    """A path to type or to browse for."""
-
-    currentPathChanged = Signal(str)
-
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        row = QtWidgets.QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        self._edit, self._browse = QtWidgets.QLineEdit(), QtWidgets.QToolButton()
-        self._browse.setText("...")
-        row.addWidget(self._edit)
-        row.addWidget(self._browse)
-        self._filters = 0
-        self._edit.textChanged.connect(self.currentPathChanged)
-
-    def _set(self, path: str) -> None:
-        # CTK keeps the absolute path
-        self._edit.setText(os.path.abspath(path) if path else "")
-
-    currentPath = Property(str, lambda self: self._edit.text, lambda self, value: self._set(value))
-    filters = Property(int, lambda self: self._filters, lambda self, value: setattr(self, "_filters", value))
-
-
-@stands_in
 class ctkDirectoryButton(PythonQtObject, QtWidgets.QWidget):
     """A button that shows a folder and lets the user choose another."""
 
     directoryChanged = Signal(str)
-    directorySelected = Signal(str)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -121,6 +95,6 @@ class ctkDirectoryButton(PythonQtObject, QtWidgets.QWidget):
 def build_ctk() -> types.ModuleType:
     """The module `ctk`."""
     ctk = types.ModuleType("ctk")
-    for cls in (ctkCollapsibleButton, ctkPathLineEdit, ctkDirectoryButton):
+    for cls in (ctkCollapsibleButton, ctkDirectoryButton):
         setattr(ctk, cls.__name__, cls)
     return ctk

@@ -133,9 +133,6 @@ _CONNECTORS = {
     (qt.QSpinBox, int): _property_connector("value", "valueChanged"),
     (qt.QDoubleSpinBox, float): _property_connector("value", "valueChanged"),
     (qt.QLineEdit, str): _property_connector("text", "textChanged"),
-    (ctk.ctkPathLineEdit, pathlib.Path): _property_connector(
-        "currentPath", "currentPathChanged", pathlib.Path
-    ),
     (ctk.ctkDirectoryButton, pathlib.Path): _property_connector(
         "directory", "directoryChanged", pathlib.Path
     ),

@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["geometry", "landmarks", "volume"])
+@pytest.mark.parametrize("name", ["geometry", "landmarks", "lazy", "review.reasons", "translation", "volume"])
 def test_examples_in_docstrings_are_true(name: str) -> None:
     module = import_module(f"SAMLandmarkLib.{name}")
     results = doctest.testmod(module, extraglobs={"np": import_module("numpy")})
