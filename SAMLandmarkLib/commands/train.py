@@ -59,12 +59,20 @@ def export(
     version: Annotated[
         str | None, typer.Option(help="Version that the model tells.", show_default=False)
     ] = None,
+    average_with: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="An earlier state of the run to take the mean of both with.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the averaged weights of a training run as a model file for --model."""
     from ..training.command import export_run
 
     with exit_on_error(2):
-        typer.echo(export_run(run, model, version))
+        typer.echo(export_run(run, model, version, average_with))
 
 
 def _progress_line(row: dict) -> str:

@@ -10,12 +10,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..errors import ModelError, UsageError
 from ..evaluation.provenance import describe_run
 from ..files import write_atomically
 from ..model.bundle import ModelMetadata, export_bundle
 from ..model.device import choose_device
+from ..model.network import SamNetwork
 from .config import TrainingConfig
 from .pool import VolumePool
 from .trainer import CHECKPOINT_NAME, Trainer, averaged_network, read_checkpoint
@@ -61,20 +63,40 @@ def run_training(request: TrainingRequest, report: Callable[[dict], None] | None
     return export_run(request.output, request.output / MODEL_NAME)
 
 
-def export_run(run: Path, model: Path, version: str | None = None) -> Path:
+def export_run(run: Path, model: Path, version: str | None = None, average_with: Path | None = None) -> Path:
     """Write the averaged weights of a training run as a model file; raises ModelError where there is no run.
 
-    `version` defaults to the date and the number of steps.
+    `version` defaults to the date and the number of steps. `average_with` is an earlier state of the same run, such as
+    the end of a round before the learning rate was raised again: the mean of two such ends errs less than either
+    (model soups, Wortsman et al., ICML 2022).
     """
+    network, training = _finished(run)
+    version = version or f"{datetime.now(timezone.utc):%Y.%m.%d}-{training['steps']}"
+    if average_with is not None:
+        other, other_training = _finished(average_with)
+        network.load_state_dict(mean_state(network.state_dict(), other.state_dict()))
+        training["averaged_with"] = {name: other_training[name] for name in ("steps", "minutes")}
+    export_bundle(network, model, ModelMetadata(version=version, training=training))
+    return model
+
+
+def mean_state(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The mean of two states of one network; what cannot be averaged, such as counters, is that of the first."""
+    return {
+        name: torch.lerp(value, second[name], 0.5) if value.is_floating_point() else value
+        for name, value in first.items()
+    }
+
+
+def _finished(run: Path) -> tuple[SamNetwork, dict]:
+    """The network that a run ended with, and what is to be told about the run."""
     state = read_checkpoint(run / CHECKPOINT_NAME, torch.device("cpu"))
     try:
         record = json.loads((run / RUN_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{run / RUN_NAME}: tells nothing about the run ({error}).") from error
-    training = record | {"steps": state["step"], "minutes": round(state["elapsed"] / 60, 1)}
-    version = version or f"{datetime.now(timezone.utc):%Y.%m.%d}-{state['step']}"
-    export_bundle(averaged_network(state), model, ModelMetadata(version=version, training=training))
-    return model
+    steps = {"steps": state["step"], "minutes": round(state["elapsed"] / 60, 1)}
+    return averaged_network(state), record | steps
 
 
 def _record(request: TrainingRequest, config: TrainingConfig, pool: VolumePool) -> None:

@@ -11,10 +11,11 @@ import torch
 
 from SAMLandmarkLib.errors import ModelError, UsageError
 from SAMLandmarkLib.model.bundle import EmbeddingModel
-from SAMLandmarkLib.training.command import TrainingRequest, export_run, run_training
+from SAMLandmarkLib.training.command import TrainingRequest, export_run, mean_state, run_training
 from SAMLandmarkLib.training.config import TrainingConfig
 from SAMLandmarkLib.training.losses import retrieval_accuracy, soft_info_nce
 from SAMLandmarkLib.training.pool import VolumePool, pack
+from SAMLandmarkLib.training.trainer import averaged_network
 
 CPU = torch.device("cpu")
 SMALL = {
@@ -76,6 +77,23 @@ def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, config_path, tmp_
     straight, resumed = weights(tmp_path / "straight"), weights(tmp_path / "cut")
     for name, value in straight.items():
         torch.testing.assert_close(resumed[name], value, atol=1e-4, rtol=1e-3)
+
+
+def test_the_mean_of_two_states_of_a_run_is_exported(sample_folder, config_path, tmp_path):
+    for name, steps in (("first", 1), ("second", 3)):
+        run_training(
+            TrainingRequest(sample_folder, tmp_path / name, steps=steps, device="cpu", config=config_path)
+        )
+    path = export_run(tmp_path / "second", tmp_path / "mean.pt", "1", average_with=tmp_path / "first")
+    assert EmbeddingModel.load(path, "cpu").metadata.training["averaged_with"]["steps"] == 1
+    states = [
+        averaged_network(torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)).state_dict()
+        for name in ("first", "second")
+    ]
+    mean = mean_state(*states)
+    name = "coarse_branch.head.weight"
+    assert not torch.equal(states[0][name], states[1][name])
+    torch.testing.assert_close(mean[name], (states[0][name] + states[1][name]) / 2)
 
 
 def test_a_finished_folder_is_not_overwritten(sample_folder, config_path, tmp_path):
