@@ -64,6 +64,7 @@ class Panel(VTKObservationMixin):
             "R": review.reject,
             "C": review.nextCandidate,
             "M": review.setMissing,
+            "P": review.putUnderMouse,
             "Ctrl+Z": review.undo,
             "Ctrl+Y": review.redo,
         }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SAMLandmarkLib.scene import slice_node_ids
 from SAMLandmarkLib.session import TransferSession
+
+from .mouse import cursorNode, isAbove
 
 
 class Placing(VTKObservationMixin):
@@ -45,8 +45,7 @@ class Placing(VTKObservationMixin):
         self.removeObservers()
 
     def _followCursor(self) -> None:
-        # Slicer's crosshair node tells where the mouse is
-        cursor = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        cursor = cursorNode()
         if cursor is not None and cursor is not self._cursor:
             self.removeObservers()
             self._cursor = cursor
@@ -62,14 +61,7 @@ class Placing(VTKObservationMixin):
     def _cursorMoved(self, *_unused: Any) -> None:
         if not self._button.checked:
             return
-        pause = self._isAboveFollowUp()
+        pause = isAbove(scan.key for scan in self._session.follow_ups)
         if pause != self._paused:
             self._paused = pause
             self._placer.setPlaceModeEnabled(not pause)
-
-    def _isAboveFollowUp(self) -> bool:
-        sliceNode = self._cursor.GetCursorPositionXYZ([0.0, 0.0, 0.0])
-        if sliceNode is None:
-            return False
-        views = (slice_node_ids(slicer.mrmlScene, scan.key) for scan in self._session.follow_ups)
-        return any(sliceNode.GetID() in ids for ids in views)

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from SAMLandmarkLib.session import TransferSession
 
+from .mouse import placeUnderMouse
 from .review_table import ReviewTable
 from .review_text import detailText, summaryText
 from .widget_help import WidgetHelp, showText
@@ -54,6 +55,19 @@ class ReviewStep:
         """Say that the current point is not on this scan."""
         if self._ui.missingButton.enabled:
             self._session.set_missing()
+
+    def putUnderMouse(self, *_unused: Any) -> None:
+        """Put the current point where the mouse is in its scan, also one that was not found: a correction."""
+        current = self._session.current
+        if current is None or self._session.item(*current) is None:
+            return
+        scan = next(scan for scan in self._session.follow_ups if scan.key == current[0])
+        place = placeUnderMouse(scan)
+        if place is None:
+            text = _("Hold the mouse over the place on {scan}, then press P.")
+            self._session.tell(text.format(scan=scan.title))
+        else:
+            self._session.correct(*current, place)
 
     def reopen(self, *_unused: Any) -> None:
         """Take the decision about the current point back."""
@@ -142,6 +156,9 @@ class ReviewStep:
 def _withoutPosition(item: Any) -> str:
     if item.has_other_candidate:
         return _(
-            "This point has no position here: C shows the best guess, M says that it is not on this scan."
+            "This point has no position here: C shows the best guess, P puts it where the mouse is, M says that it is "
+            "not on this scan."
         )
-    return _("This point has no position here: M says that it is not on this scan.")
+    return _(
+        "This point has no position here: P puts it where the mouse is, M says that it is not on this scan."
+    )

@@ -118,7 +118,7 @@ def test_what_can_not_be_found_is_told_with_its_reason(review):
     assert "outside the template" in review.ui.detailLabel.text
     assert not review.ui.acceptButton.enabled
     assert review.ui.acceptButton.toolTip == (
-        "This point has no position here: M says that it is not on this scan."
+        "This point has no position here: P puts it where the mouse is, M says that it is not on this scan."
     )
 
 
@@ -185,6 +185,24 @@ def test_a_dragged_point_is_a_correction_with_before_and_after(review):
     review.press("Ctrl+Z")
     assert np.linalg.norm(positions(_markups(review))[review.labels[0]] - start) < 0.01
     assert _item(review, 0).decision.value == "OPEN"
+
+
+def test_a_point_that_was_not_found_is_put_under_the_mouse(review):
+    last = len(review.labels) - 1
+    review.click_cell(last)
+    place = positions(_markups(review))[review.labels[0]]
+    review.bench.hover(review.view_of(review.template), (0.0, 0.0, 0.0))
+    review.press("P")
+    assert _item(review, last).decision.value == "OPEN"
+    assert "2024-02-03" in review.ui.messageLabel.text
+    view = review.view_of(review.follow_up)
+    review.go_to(view, place)
+    review.bench.hover(view, tuple(place))
+    review.press("P")
+    assert _item(review, last).decision.value == "CORRECTED"
+    assert np.linalg.norm(positions(_markups(review))[review.labels[last]] - place) < 2.0
+    review.press("Ctrl+Z")
+    assert _item(review, last).decision.value == "OPEN"
 
 
 def test_a_whole_transfer_is_one_step_of_undo(review):

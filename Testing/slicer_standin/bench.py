@@ -128,6 +128,10 @@ class Bench:
         QtTest.QTest.mouseClick(view, QtCore.Qt.LeftButton, pos=pixel)
         self.settle()
 
+    def hover(self, view_name: str, ras: tuple[float, float, float]) -> None:
+        """Move the mouse to a point of a view."""
+        self._hover(*self.view_point(view_name, ras))
+
     def drag(self, view_name: str, start_ras: tuple, end_ras: tuple) -> None:
         """Drag from one point of a view to another with the left button."""
         view, start = self.view_point(view_name, start_ras)
