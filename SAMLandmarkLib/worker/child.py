@@ -88,13 +88,10 @@ class ChildProcess:
             for scan in scans:
                 scan.write()
         except OSError as error:
-            self._report_unwritten(request, error)
+            # put into words by the thread that polls: translators belong to it
+            self._inbox.put((self, {"id": request["id"], "event": "unwritten", "error": error}))
             return False
         return True
-
-    def _report_unwritten(self, request: dict[str, Any], error: OSError) -> None:
-        # put into words by the thread that polls: translators belong to it
-        self._inbox.put((self, {"id": request["id"], "event": "unwritten", "error": error}))
 
     def _read(self) -> None:
         with self._process.stdout as pipe:

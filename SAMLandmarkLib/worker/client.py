@@ -164,8 +164,7 @@ class WorkerClient:
         self, on_done: Callable[[dict], None] | None = None, on_failed: OnFailed | None = None
     ) -> int:
         """Ask for the model, the device, versions and the cache."""
-        pending = Pending((), replies.description, on_done, on_failed, None)
-        return self._request({"do": "describe"}, pending)
+        return self._request({"do": "describe"}, Pending((), replies.description, on_done, on_failed, None))
 
     def test(self, on_done: Callable[[dict], None] | None = None, on_failed: OnFailed | None = None) -> int:
         """Transfer the landmarks of the bundled sample; see `start_diagnosis` for the answer in words."""
