@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .errors import SAMLandmarkError
+from .translation import _
 
 _PACKAGE = Path(__file__).parent
 # A wheel and the installed Slicer extension carry `Resources` inside the package; in a checkout it lies beside it.
@@ -20,7 +21,7 @@ def bundled_folder(name: str) -> Path:
     for folder in _RESOURCES:
         if (folder / name).is_dir():
             return folder / name
-    raise _missing(name, "folder")
+    raise _missing(name, _("folder"))
 
 
 def bundled_file(name: str) -> Path:
@@ -28,9 +29,10 @@ def bundled_file(name: str) -> Path:
     for folder in _RESOURCES:
         if (folder / name).is_file():
             return folder / name
-    raise _missing(name, "file")
+    raise _missing(name, _("file"))
 
 
 def _missing(name: str, kind: str) -> SAMLandmarkError:
-    searched = " or ".join(str(folder / name) for folder in _RESOURCES)
-    return SAMLandmarkError(f"The {kind} {searched} is missing; install SAMLandmark again, it comes with it.")
+    searched = _(" or ").join(str(folder / name) for folder in _RESOURCES)
+    missing = _("The {kind} {searched} is missing; install SAMLandmark again, it comes with it.")
+    return SAMLandmarkError(missing.format(kind=kind, searched=searched))

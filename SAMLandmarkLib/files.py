@@ -11,20 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError, SAMLandmarkError
-
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some space or choose another folder",
-    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
-    errno.EFBIG: "the file is larger than this disk or user is allowed; choose another folder",
-    errno.EACCES: "no permission to write there; choose a folder that you may write to",
-    errno.EPERM: "no permission to write there; choose a folder that you may write to",
-    errno.EROFS: "the disk is read-only; choose a folder that you may write to",
-    errno.ENOENT: "the folder does not exist; create it first",
-    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
-    errno.EEXIST: "a file of this name is in the way; remove it or choose another folder",
-    errno.EISDIR: "a folder of this name is in the way; remove it or choose another name",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-}
+from .translation import _
 
 
 def write_atomically(path: str | os.PathLike, data: bytes | str) -> None:
@@ -77,9 +64,8 @@ def sha256_of(path: str | os.PathLike) -> str:
     try:
         return _sha256_of_folder(path) if path.is_dir() else _sha256_of_file(path)
     except OSError as error:
-        raise SAMLandmarkError(
-            f"{path} can't be read: {error.strerror}; check the path and the permissions."
-        ) from error
+        unreadable = _("{path} can't be read: {reason}; check the path and the permissions.")
+        raise SAMLandmarkError(unreadable.format(path=str(path), reason=error.strerror)) from error
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -88,8 +74,26 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _write_failure(path: Path, error: OSError) -> str:
-    remedy = _REMEDIES.get(error.errno, f"{error.strerror or error}; choose another folder")
-    return f"{path} can't be written: {remedy}."
+    return _("{path} can't be written: {remedy}.").format(path=str(path), remedy=_remedy(error))
+
+
+def _remedy(error: OSError) -> str:
+    known = {
+        errno.ENOSPC: _("the disk is full; free some space or choose another folder"),
+        errno.EDQUOT: _("the disk quota is used up; free some space or choose another folder"),
+        errno.EFBIG: _("the file is larger than this disk or user is allowed; choose another folder"),
+        errno.EACCES: _("no permission to write there; choose a folder that you may write to"),
+        errno.EPERM: _("no permission to write there; choose a folder that you may write to"),
+        errno.EROFS: _("the disk is read-only; choose a folder that you may write to"),
+        errno.ENOENT: _("the folder does not exist; create it first"),
+        errno.ENOTDIR: _("a part of the path is a file, not a folder; choose another folder"),
+        errno.EEXIST: _("a file of this name is in the way; remove it or choose another folder"),
+        errno.EISDIR: _("a folder of this name is in the way; remove it or choose another name"),
+        errno.ENAMETOOLONG: _("the name is too long; choose a shorter one"),
+    }
+    if error.errno in known:
+        return known[error.errno]
+    return _("{reason}; choose another folder").format(reason=error.strerror or str(error))
 
 
 def _sha256_of_file(path: Path) -> str:

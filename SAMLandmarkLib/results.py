@@ -22,6 +22,7 @@ from .errors import OutputError, SAMLandmarkError
 from .files import create_folder, sha256_of, write_atomically
 from .markups_files import write_markups
 from .target_names import collision_key, markups_name
+from .translation import _
 
 if TYPE_CHECKING:
     from .transferred import TransferredLandmark, TransferResult
@@ -151,9 +152,8 @@ def require_writable(directory: str | os.PathLike) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        raise OutputError(
-            f"{folder} can't be written to: {error.strerror}; choose another folder."
-        ) from error
+        closed = _("{folder} can't be written to: {reason}; choose another folder.")
+        raise OutputError(closed.format(folder=str(folder), reason=error.strerror)) from error
 
 
 def _require_different_files(results: Sequence[TransferResult]) -> None:
@@ -161,10 +161,12 @@ def _require_different_files(results: Sequence[TransferResult]) -> None:
     for result in results:
         name = collision_key(result.target)
         if name in seen:
-            raise OutputError(
-                f"The results of '{seen[name]}' and '{result.target}' would both be written to "
-                f"{markups_name(result.target)}; give the target volumes different names."
+            twice = _(
+                "The results of '{first}' and '{second}' would both be written to {file}; give the target volumes "
+                "different names."
             )
+            file = markups_name(result.target)
+            raise OutputError(twice.format(first=seen[name], second=result.target, file=file))
         seen[name] = result.target
 
 

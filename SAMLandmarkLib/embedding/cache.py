@@ -21,6 +21,7 @@ import numpy as np
 from .. import __version__
 from ..errors import OutputError, SAMLandmarkError
 from ..files import atomic_path
+from ..translation import _
 
 # embedding_file and with it torch only where an embedding is at hand: Slicer shows the size and clears without it
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class EmbeddingCache:
 
     def clear(self) -> None:
         """Delete all embeddings, and nothing else that may lie in the folder."""
-        for _, _, path in self._files(_ENTRY_NAME):
+        for _time, _size, path in self._files(_ENTRY_NAME):
             _remove(path)
 
     def _path(self, key: str) -> Path:
@@ -100,12 +101,12 @@ class EmbeddingCache:
 
     def _make_room(self) -> None:
         entries = sorted(self._files(_ENTRY_NAME))
-        excess = sum(size for _, size, _ in entries) - self.limit_bytes
-        for _, size, path in entries:
+        excess = sum(size for _time, size, _path in entries) - self.limit_bytes
+        for _time, size, path in entries:
             if excess > 0:
                 _remove(path)
                 excess -= size
-        for when, _, path in self._files(_LEFTOVER_NAME):
+        for when, _size, path in self._files(_LEFTOVER_NAME):
             if time.time() - when > _LEFTOVER_SECONDS:
                 _remove(path)
 
@@ -127,9 +128,8 @@ def _create_private_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise OutputError(
-            f"{folder} can't be used to keep embeddings ({error.strerror}); choose another cache folder."
-        ) from error
+        closed = _("{folder} can't be used to keep embeddings ({reason}); choose another cache folder.")
+        raise OutputError(closed.format(folder=str(folder), reason=error.strerror)) from error
 
 
 def _remove(path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..bundled import bundled_folder
 from ..errors import ModelError
 from ..files import atomic_path
+from ..translation import _
 from .device import choose_device, compute_dtype
 from .folding import fold_batch_norm
 from .model_card import BUNDLED_MODEL_NAME, METADATA_FILE
@@ -106,10 +107,19 @@ class EmbeddingModel:
             computed = _thinned(embed(hu)).float().cpu()
             cosine = float((expected * computed).sum(dim=-1).mean())
             if not cosine >= MINIMUM_COSINE[self.dtype]:
+                differs = _(
+                    "{path}: the {level} embeddings computed on this machine ({device}) differ from the model's test "
+                    "vector (mean cosine {cosine}, at least {least} expected); choose the CPU as the device, and "
+                    "please report it."
+                )
                 raise ModelError(
-                    f"{path}: the {level} embeddings computed on this machine ({self.device}) differ from the model's "
-                    f"test vector (mean cosine {cosine:.4f}, at least {MINIMUM_COSINE[self.dtype]} expected); "
-                    "choose the CPU as the device, and please report it."
+                    differs.format(
+                        path=str(path),
+                        level=level,
+                        device=str(self.device),
+                        cosine=f"{cosine:.4f}",
+                        least=MINIMUM_COSINE[self.dtype],
+                    )
                 )
 
 
@@ -151,9 +161,8 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(
-            f"{path}: the model file cannot be read ({error.strerror or error}); check --model."
-        ) from error
+        unreadable = _("{path}: the model file cannot be read ({reason}); check --model.")
+        raise ModelError(unreadable.format(path=str(path), reason=error.strerror or str(error))) from error
 
 
 def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMetadata, bytes]:
@@ -163,26 +172,27 @@ def _parse(contents: bytes, path: Path) -> tuple[torch.jit.ScriptModule, ModelMe
         # from memory: torch cannot open paths with non-ASCII letters on Windows
         module = torch.jit.load(io.BytesIO(contents), map_location="cpu", _extra_files=extra)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"{path}: not a TorchScript model, or damaged; install SAMLandmark again or check --model."
-        ) from error
-    if not extra[METADATA_FILE]:
-        raise ModelError(
-            f"{path}: a TorchScript file, but not one made by `samlandmark export`; check --model."
+        damaged = _(
+            "{path}: not a TorchScript model, or damaged; install SAMLandmark again or check --model."
         )
+        raise ModelError(damaged.format(path=str(path))) from error
+    if not extra[METADATA_FILE]:
+        other = _("{path}: a TorchScript file, but not one made by `samlandmark export`; check --model.")
+        raise ModelError(other.format(path=str(path)))
     values = json.loads(extra[METADATA_FILE])
     if values.get("format_version") != FORMAT_VERSION:
-        raise ModelError(
-            f"{path}: model format {values.get('format_version')}, this version of SAMLandmark reads {FORMAT_VERSION}; "
-            "use the bundled model or export it again."
+        version = _(
+            "{path}: model format {format}, this version of SAMLandmark reads {known}; use the bundled model or export "
+            "it again."
         )
+        given = values.get("format_version")
+        raise ModelError(version.format(path=str(path), format=given, known=FORMAT_VERSION))
     known = {item.name for item in dataclasses.fields(ModelMetadata)}
     metadata = ModelMetadata(**{name: value for name, value in values.items() if name in known})
     packed = extra[TEST_VECTOR_FILE]
     if hashlib.sha256(packed).hexdigest() != metadata.test_vector_sha256:
-        raise ModelError(
-            f"{path}: the test vector inside is damaged; install SAMLandmark again or check --model."
-        )
+        torn = _("{path}: the test vector inside is damaged; install SAMLandmark again or check --model.")
+        raise ModelError(torn.format(path=str(path)))
     return module.float().eval().to(memory_format=torch.channels_last_3d), metadata, packed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import UsageError
+from ..translation import _
 
 AMPERE = (8, 0)
 """The first compute capability of CUDA devices with bfloat16 tensor cores."""
@@ -20,18 +21,19 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"Unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps.") from error
+        unknown = _("Unknown device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
+        raise UsageError(unknown.format(name=name)) from error
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if device.type not in available:
-        raise UsageError(f"Unsupported device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
+        unsupported = _("Unsupported device '{name}'; use auto, cpu, cuda, cuda:N or mps.")
+        raise UsageError(unsupported.format(name=name))
     if not available[device.type]:
-        raise UsageError(
-            f"Device '{name}' is not available on this machine; choose the device auto or cpu."
-        )
+        absent = _("Device '{name}' is not available on this machine; choose the device auto or cpu.")
+        raise UsageError(absent.format(name=name))
     return device
 
 

@@ -20,10 +20,13 @@ FILES = sorted(
 LIBRARY = REPOSITORY / "SAMLandmarkLib"
 LIBRARY_FILES = sorted(
     path
-    for part in ("session", "review", "scene", "worker")
+    for part in ("session", "review", "scene", "worker", "model")
     for path in (LIBRARY / part).glob("*.py")
     if not path.name.startswith("report")
-) + [LIBRARY / "volume_checks.py"]
+) + [
+    LIBRARY / name
+    for name in ("bundled.py", "embedding/cache.py", "files.py", "results.py", "volume_checks.py")
+]
 IDS, ALL_IDS = [path.name for path in FILES], [path.name for path in (*FILES, *LIBRARY_FILES)]
 
 # Functions whose text arguments, and properties whose text, the user reads.
