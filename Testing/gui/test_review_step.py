@@ -50,6 +50,8 @@ def test_a_click_on_a_result_takes_both_scans_there_and_no_other(review):
     assert abs(_center(review, template_view)[2] - review.points[review.labels[1]][2]) < 1.0
     assert abs(_center(review, follow_up_view)[2] - point[2]) < 1.0
     assert review.session.current == (review.scan, review.labels[1])
+    relative = review.session.state.relative_displacement_mm(review.scan, review.labels[1])
+    assert f"against the other points {relative:.1f} mm." in review.ui.detailLabel.text
     assert review.labels[1] in review.ui.detailLabel.text
 
 
