@@ -23,6 +23,8 @@ from .studies import place_in_same_study
 from .volumes import KEY_ATTRIBUTE, scan_key
 
 SETTLED_COLOR, WAITING_COLOR = (0.435, 0.863, 0.549), (1.0, 0.722, 0.302)
+NOWHERE = "no view"
+"""In place of the id of a view, for `show_only_in`."""
 NOT_TRANSFERRED = "not transferred yet"
 # Slicer's files hold no "not a number".
 NOT_MEASURED = -1.0

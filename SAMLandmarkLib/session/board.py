@@ -9,6 +9,7 @@ from ..errors import ReviewError
 from ..review import Point, ReviewItem, ReviewState
 from ..review.reasons import PLACED_BY_HAND
 from ..scene.follow_up import (
+    NOWHERE,
     create_follow_up_markups,
     follow_transform,
     own_points,
@@ -151,7 +152,8 @@ class ReviewBoard:
 
     def _show_points(self, scan: Scan, node: object | None) -> None:
         if node is not None:
-            show_only_in(node, slice_node_ids(self.scene, scan.key) if self._apart else ())
+            # a scan without views of its own shows its points nowhere, since in others' views they would be wrong
+            show_only_in(node, slice_node_ids(self.scene, scan.key) or (NOWHERE,) if self._apart else ())
 
     # ---- reading
 

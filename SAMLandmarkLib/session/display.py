@@ -13,16 +13,6 @@ from .scans import Scan
 from .work import Work
 
 
-def show_side_by_side(scene: object, scans: Sequence[Scan], orientations: Sequence[str]) -> None:
-    """Show the first six scans side by side, the template first, each in views of its own."""
-    shown = list(scans)[:MAXIMUM_SCANS]
-    titles = view_titles(shown)
-    views = [ScanViews(scan.key, titles[number], number) for number, scan in enumerate(shown)]
-    show_layout(scene, views, orientations)
-    for scan in shown:
-        show_volume(scan.node)
-
-
 def view_titles(scans: Sequence[Scan]) -> list[str]:
     """The study dates, with the name where a date is unknown or occurs twice."""
     dates = Counter(scan.date for scan in scans)
@@ -42,10 +32,41 @@ class Viewing:
         self.current: tuple[str, str] | None = None
         self._board = board
         self._work = work
+        self._orientations: tuple[str, ...] = ()
+        self._shown: tuple[str, ...] = ()
+
+    def show_side_by_side(self, orientations: Sequence[str]) -> None:
+        """Show the scans side by side, the template first, each with its points in views of its own."""
+        self._orientations = tuple(orientations)
+        self._arrange()
+        self.look_at_current()
+
+    def leave_side_by_side(self) -> None:
+        """Show the points of every scan in all views."""
+        self._orientations = ()
+        self._board.show_points(self._work.template, self._work.follow_ups, apart=False)
+
+    def _arrange(self) -> None:
+        scans = self._scans_to_show()
+        self._shown = tuple(scan.key for scan in scans)
+        titles = view_titles(scans)
+        views = [ScanViews(scan.key, titles[number], number) for number, scan in enumerate(scans)]
+        show_layout(self._board.scene, views, self._orientations)
+        for scan in scans:
+            show_volume(scan.node)
+        self._board.show_points(self._work.template, self._work.follow_ups, apart=True)
+
+    def _scans_to_show(self) -> list[Scan]:
+        """As many as there is room for; the one under review takes the last place if it has none."""
+        first = self._work.scans[:MAXIMUM_SCANS]
+        current = None if self.current is None else self._work.scan(self.current[0])
+        return first if current is None or current in first else [*first[:-1], current]
 
     def select(self, scan_key: str, label: str) -> None:
         """Review this landmark: template and follow-up look at it."""
         self.current = (scan_key, label)
+        if self._orientations and scan_key not in self._shown:
+            self._arrange()
         self.look_at_current()
         self._let_heat_map_follow()
 

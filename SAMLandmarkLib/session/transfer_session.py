@@ -9,7 +9,6 @@ from pathlib import Path
 from ..review import ReviewItem, ReviewState, next_doubtful
 from ..scene.layout import ORIENTATIONS
 from ..translation import _
-from .display import show_side_by_side
 from .export import ExportScan, write_export
 from .scans import Scan
 from .session_transfer import SessionTransfer
@@ -131,14 +130,15 @@ class TransferSession(SessionTransfer):
     # ---- views
 
     def show_side_by_side(self, orientations: Sequence[str] = ORIENTATIONS[:1]) -> None:
-        """Show template and follow-ups (six scans at most) side by side, each with its points in views of its own."""
-        show_side_by_side(self.scene, self._work.scans, orientations)
-        self._board.show_points(self._work.template, self._work.follow_ups, apart=True)
-        self._viewing.look_at_current()
+        """Show template and follow-ups side by side, each with its points in views of its own.
+
+        There is room for six scans; a further one takes the place of the last when one of its landmarks is selected.
+        """
+        self._viewing.show_side_by_side(orientations)
 
     def leave_side_by_side(self) -> None:
         """Show the points of every scan in all views again, as another layout needs it."""
-        self._board.show_points(self._work.template, self._work.follow_ups, apart=False)
+        self._viewing.leave_side_by_side()
 
     @property
     def heat_map_shown(self) -> bool:

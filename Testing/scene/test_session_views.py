@@ -108,3 +108,34 @@ class TestViews:
         shown.hide_heat_map()
         assert composite_node(shown.scene, june_view).GetForegroundVolumeID() is None
         assert not shown.heat_map_shown
+
+
+def test_a_scan_that_finds_no_room_gets_it_when_it_is_reviewed(session, add_volume, add_markups, worker):
+    volumes = [add_volume(f"CT {number}") for number in range(8)]
+    markups = add_markups({"a": (10.0, 20.0, 110.0)})
+    session.set_template(volumes[0], markups)
+    session.set_follow_ups(volumes[1:])
+    session.show_side_by_side()
+    shown = [f"CT {number} A" for number in range(6)]
+    assert [view.GetLayoutLabel() for view in slice_nodes(session.scene)] == shown
+    sixth, seventh = session.follow_ups[5:]
+    for column in (sixth, seventh):
+        session.select(column.key, "a")
+        (view,) = slice_nodes(session.scene, column.key)
+        assert view.GetLayoutLabel() == f"{column.name} A"
+        assert composite_node(session.scene, view).GetBackgroundVolumeID() == column.volume_node.GetID()
+    assert slice_nodes(session.scene, sixth.key) == []
+    assert shown_in(markups) == [slice_nodes(session.scene, scan_key(volumes[0]))[0].GetID()]
+    assert worker.wait(TIMEOUT)
+
+
+def test_points_of_a_scan_without_views_are_not_shown_in_those_of_others(transferred, loaded, add_volume):
+    may, june = transferred.follow_ups
+    transferred.set_follow_ups([loaded.may])
+    transferred.show_side_by_side()
+    (template_view, may_view) = slice_nodes(transferred.scene)
+    transferred.set_follow_ups([loaded.may, loaded.june])
+    display = june.markups_node.GetDisplayNode()
+    assert not any(display.IsDisplayableInView(view.GetID()) for view in (template_view, may_view))
+    transferred.leave_side_by_side()
+    assert display.IsDisplayableInView(template_view.GetID())
