@@ -20,22 +20,33 @@ def show_volume(volume_node: object) -> None:
         composite_node(scene, view).SetBackgroundVolumeID(volume_node.GetID())
 
 
-def show_overlay(volume_node: object, overlay_node: object | None, opacity: float = 0.5) -> None:
-    """Lay a volume over the views of `volume_node`, or take the overlay away (None)."""
-    scene = volume_node.GetScene()
-    for view in slice_nodes(scene, scan_key(volume_node)):
-        composite = composite_node(scene, view)
-        composite.SetForegroundVolumeID(None if overlay_node is None else overlay_node.GetID())
-        composite.SetForegroundOpacity(0.0 if overlay_node is None else opacity)
+def show_overlay(volume_node: object, overlay_node: object, opacity: float = 0.5) -> None:
+    """Lay a volume over the views that show `volume_node`."""
+    for view in _views_that_show(volume_node):
+        composite = composite_node(volume_node.GetScene(), view)
+        composite.SetForegroundVolumeID(overlay_node.GetID())
+        composite.SetForegroundOpacity(opacity)
 
 
 def jump(volume_node: object, position_lps: Sequence[float]) -> None:
-    """Move the views of a volume, and no others, to a point (LPS mm in the volume's own frame), with a crosshair."""
-    scene = volume_node.GetScene()
+    """Move the views that show a volume, and no others, to a point (LPS mm in its own frame), with a crosshair."""
     world = world_ras_from_local_lps(volume_node, position_lps)[0]
-    for view in slice_nodes(scene, scan_key(volume_node)):
+    for view in _views_that_show(volume_node):
         view.JumpSliceByCentering(*world)
     mark(volume_node, position_lps)
+
+
+def _views_that_show(volume_node: object) -> list[object]:
+    """A volume's own views, and those of Slicer's other layouts that have it as their background."""
+    scene = volume_node.GetScene()
+    views = slice_nodes(scene, scan_key(volume_node))
+    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
+        view = scene.GetSingletonNode(composite.GetLayoutName(), "vtkMRMLSliceNode")
+        if view is None or view.GetAttribute(KEY_ATTRIBUTE):
+            continue
+        if composite.GetBackgroundVolumeID() == volume_node.GetID():
+            views.append(view)
+    return views
 
 
 def mark(volume_node: object, position_lps: Sequence[float]) -> None:

@@ -55,6 +55,22 @@ def test_a_click_on_a_result_takes_both_scans_there_and_no_other(review):
     assert review.labels[1] in review.ui.detailLabel.text
 
 
+def test_in_another_layout_a_click_on_a_result_moves_the_views_that_show_its_scan(review):
+    review.click(review.ui.sideBySideCheckBox)
+    red = review.bench.layout_manager.sliceWidget("Red")
+    composite = red.mrmlSliceCompositeNode()
+    scans = ((1, review.template, review.points), (2, review.follow_up, positions(_markups(review))))
+    for row, volume, places in scans:
+        composite.SetBackgroundVolumeID(volume.GetID())
+        review.click_cell(row)
+        assert np.linalg.norm(_center(review, "Red") - places[review.labels[row]]) < 2.0
+    review.click(review.ui.heatMapCheckBox)
+    review.bench.wait_until(composite.GetForegroundVolumeID, 60, "the overlay is there")
+    review.click(review.ui.heatMapCheckBox)
+    assert not composite.GetForegroundVolumeID()
+    review.click(review.ui.sideBySideCheckBox)
+
+
 def test_a_click_in_the_list_of_points_takes_the_template_there_and_no_other_scan(review):
     follow_up_view = review.view_of(review.follow_up)
     before = _center(review, follow_up_view)
