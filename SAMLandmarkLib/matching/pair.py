@@ -81,16 +81,37 @@ class PairMatcher:
         for template in extra:
             queries, prediction = template.joined(queries, prediction)
         matches = search(queries, self.target, self.settings, prediction)
-        cycle_mm = np.linalg.norm(self._back(matches.best_lps) - points_lps, axis=1)
-        likeness = moved_mm = np.full(len(points_lps), np.nan)
         if self.settings.refine:
-            refined = refine(self.template.image, points_lps, self.target.image, matches.best_lps)
-            for template in extra:
-                refined = template.refined(refined, matches.best_lps)
-            likeness = refined.likeness
-            moved_mm = np.linalg.norm(refined.positions_lps - matches.best_lps, axis=1)
-            matches, cycle_mm = self._accepted(points_lps, matches, cycle_mm, refined.positions_lps)
-        return PointMatches(matches, cycle_mm, *self._agreement(matches, prediction), likeness, moved_mm)
+            return self._refined(points_lps, matches, prediction, extra)
+        cycle_mm = np.linalg.norm(self._back(matches.best_lps) - points_lps, axis=1)
+        unknown = np.full(len(points_lps), np.nan)
+        return PointMatches(matches, cycle_mm, *self._agreement(matches, prediction), unknown, unknown)
+
+    def _refined(
+        self,
+        points_lps: np.ndarray,
+        matches: Matches,
+        prediction: Prediction | None,
+        extra: Sequence[ExtraTemplate],
+    ) -> PointMatches:
+        """The matches, refined by the images where that does not make the cycle longer.
+
+        The cycle of the refined place is the evidence in either case: matches and images err in different ways, so
+        where both of them lead back together, the place is right.
+        """
+        refined = refine(self.template.image, points_lps, self.target.image, matches.best_lps)
+        for template in extra:
+            refined = template.refined(refined, matches.best_lps)
+        # both ways back in one search, since its cost is that of reading all vectors
+        back_lps = self._back(np.concatenate([matches.best_lps, refined.positions_lps]))
+        match_back_lps, start_lps = np.split(back_lps, 2)
+        refined_back = refine(self.target.image, refined.positions_lps, self.template.image, start_lps)
+        cycle_mm = np.linalg.norm(refined_back.positions_lps - points_lps, axis=1)
+        better = cycle_mm <= np.linalg.norm(match_back_lps - points_lps, axis=1) + CYCLE_TOLERANCE_MM
+        moved_mm = np.linalg.norm(refined.positions_lps - matches.best_lps, axis=1)
+        matches = matches.with_best(np.where(better[:, None], refined.positions_lps, matches.best_lps))
+        agreement = self._agreement(matches, prediction)
+        return PointMatches(matches, cycle_mm, *agreement, refined.likeness, moved_mm)
 
     def _back(self, found_lps: np.ndarray) -> np.ndarray:
         """Where points `(n,3)` of the target are found in the template.
@@ -100,19 +121,6 @@ class PairMatcher:
         """
         prediction = _predicted(self.correspondences.reversed, found_lps)
         return search(Queries.at(self.target, found_lps), self.template, self.settings, prediction).best_lps
-
-    def _accepted(
-        self, points_lps: np.ndarray, matches: Matches, cycle_mm: np.ndarray, refined_lps: np.ndarray
-    ) -> tuple[Matches, np.ndarray]:
-        """The matches, refined where that does not make the cycle longer, and the cycle of the refined ones.
-
-        That cycle is the evidence in either case: matches and images err in different ways, so where both of them
-        lead back together, the place is right.
-        """
-        back = refine(self.target.image, refined_lps, self.template.image, self._back(refined_lps))
-        refined_cycle_mm = np.linalg.norm(back.positions_lps - points_lps, axis=1)
-        better = refined_cycle_mm <= cycle_mm + CYCLE_TOLERANCE_MM
-        return matches.with_best(np.where(better[:, None], refined_lps, matches.best_lps)), refined_cycle_mm
 
     def _agreement(
         self, matches: Matches, prediction: Prediction | None

@@ -30,7 +30,7 @@ def test_finds_a_shifted_copy_to_a_fraction_of_a_voxel(image, sample_template, s
     error = np.linalg.norm(refined.positions_lps - points - shift, axis=1)
     assert np.median(error) < 0.25
     assert error.max() < 0.6
-    assert refined.likeness.min() > 0.99
+    assert refined.likeness.min() > 0.95
 
 
 def test_one_point_alone_goes_where_it_goes_among_many(image, sample_followup, sample_landmarks):
