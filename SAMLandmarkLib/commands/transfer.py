@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 
 _SCAN = "NIfTI, NRRD, MetaImage, or a folder with one DICOM series"
 
-TemplateOption = Annotated[
-    Path, typer.Option("--template", "-t", metavar="SCAN", help=f"The template: {_SCAN}.")
+TemplatesOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--template",
+        "-t",
+        metavar="SCAN",
+        help=f"The template: {_SCAN}. Further ones, with landmarks of the same labels, make it surer.",
+    ),
 ]
 LandmarksOption = Annotated[
-    Path,
+    list[Path],
     typer.Option(
-        "--landmarks", "-l", metavar="FILE", help="Its landmarks: .mrk.json, .fcsv, or .csv with label,x,y,z."
+        "--landmarks",
+        "-l",
+        metavar="FILE",
+        help="The landmarks of each template: .mrk.json, .fcsv, or .csv with label,x,y,z.",
     ),
 ]
 TargetsOption = Annotated[
@@ -50,7 +59,7 @@ PictureOption = Annotated[bool, typer.Option(help="Also write a picture for each
 
 
 def transfer(
-    template: TemplateOption,
+    template: TemplatesOption,
     landmarks: LandmarksOption,
     target: TargetsOption,
     output: OutputOption,
@@ -62,7 +71,7 @@ def transfer(
     picture: PictureOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Carry a template's landmarks to other scans.
+    """Carry the landmarks of a template, or of several together, to other scans.
 
     Writes TARGET.mrk.json for each target, and transfer.csv and transfer.json about all of them. Ends with 0
     when all targets are done, 1 when some failed (the others are written), 2 on wrong usage or an unreadable
@@ -71,11 +80,16 @@ def transfer(
     from .transfer_run import TransferRequest
 
     frame = csv_frame.value if csv_frame else None
+    if len(template) != len(landmarks):
+        raise typer.BadParameter(
+            f"{len(template)} --template and {len(landmarks)} --landmarks are given; give each template its own."
+        )
     request = TransferRequest(
-        template,
-        landmarks,
+        template[0],
+        landmarks[0],
         tuple(target),
         output,
+        extra_templates=tuple(zip(template[1:], landmarks[1:], strict=True)),
         device=device,
         model=model,
         csv_frame=frame,
@@ -96,7 +110,7 @@ def run_on_terminal(request: TransferRequest, as_json: bool = False) -> Transfer
     from .transfer_run import TransferRun
 
     console = messages()
-    with warnings_as_messages(console), VolumeProgress(console, 1 + len(request.targets)) as progress:
+    with warnings_as_messages(console), VolumeProgress(console, request.scans) as progress:
         with exit_on_error(2, as_json):
             run = TransferRun(request, progress.volume)
         with exit_on_error(1, as_json):

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..embedding.embedding import Embedding
 from ..errors import SAMLandmarkError, UsageError, VolumeWarning
 from ..landmarks import LandmarkSet
 from ..picture import require_matplotlib, write_comparison_picture
@@ -30,7 +31,10 @@ StartVolume = Callable[[str], ProgressCallback]
 
 @dataclass(frozen=True)
 class TransferRequest:
-    """What `samlandmark transfer` was asked for; `truth`, where known, are the target's own landmarks."""
+    """What `samlandmark transfer` was asked for.
+
+    `extra_templates` are further scans, each with its landmarks; `truth`, where known, are the target's own landmarks.
+    """
 
     template: Path
     landmarks: Path
@@ -42,7 +46,13 @@ class TransferRequest:
     max_memory: int | None = None
     profile: str = DEFAULT_PROFILE
     picture: bool = False
+    extra_templates: tuple[tuple[Path, Path], ...] = ()
     truth: LandmarkSet | None = None
+
+    @property
+    def scans(self) -> int:
+        """How many scans there are to read."""
+        return 1 + len(self.extra_templates) + len(self.targets)
 
 
 @dataclass
@@ -89,6 +99,21 @@ class TransferRun:
         _warn_of_unusable_landmarks(self._template, self._landmarks)
         self._engine = TransferEngine(request.device, request.model, request.max_memory, request.profile)
         self._embedding = self._engine.embed(self._template, progress)
+        self._extra_templates = [self._extra_template(*paths) for paths in request.extra_templates]
+
+    def _extra_template(self, scan: Path, landmarks: Path) -> tuple[Embedding, LandmarkSet]:
+        """A further template, embedded; one that shares no label with the first is a mistake."""
+        progress = self._start_volume(scan.name)
+        progress("reading", 0.0)
+        points = LandmarkSet.read(landmarks, self.request.csv_frame)
+        if not set(points.labels) & set(self._landmarks.labels):
+            raise UsageError(
+                f"{landmarks}: none of its landmarks has a label of {self.request.landmarks}; further templates need "
+                "landmarks of the same labels."
+            )
+        volume = Volume.read(scan)
+        _warn_of_unusable_landmarks(volume, points)
+        return self._engine.embed(volume, progress), points
 
     def carry_out(self) -> TransferOutcome:
         """Do every target and write the results; a target that fails is recorded and doesn't stop the others.
@@ -114,7 +139,9 @@ class TransferRun:
         target.name = name
         # The engine would keep volumes that it embeds itself, and there may be hundreds of targets.
         embedding = self._engine.embed(target, progress)
-        result = self._engine.transfer(self._embedding, self._landmarks, embedding, progress)
+        result = self._engine.transfer(
+            self._embedding, self._landmarks, embedding, progress, self._extra_templates
+        )
         files.append(write_result_markups(self._output, result))
         if self.request.picture:
             picture = self._output / file_name(name, ".png")
@@ -141,7 +168,8 @@ def _refuse_repeated_targets(request: TransferRequest) -> None:
 
 
 def _refuse_overwritten_inputs(request: TransferRequest, names: list[str]) -> None:
-    inputs = (request.template, request.landmarks, *request.targets)
+    extra = (path for paths in request.extra_templates for path in paths)
+    inputs = (request.template, request.landmarks, *extra, *request.targets)
     for name in (*map(markups_name, names), TABLE_NAME, REPORT_NAME):
         if any(_same_file(request.output / name, path) for path in inputs):
             raise UsageError(

@@ -131,6 +131,42 @@ def test_an_error_on_a_terminal_stands_in_a_line_of_its_own(sample, tmp_path):
     assert "━" not in before
 
 
+def test_a_second_template_is_asked_together_with_the_first(transfer, sample, tmp_path, truth):
+    """The follow-up itself as the second template knows the answer."""
+    followup = sample / "followup.nii.gz"
+    options = ("--template", followup, "--landmarks", tmp_path / "known.csv", "--csv-frame", "LPS")
+    rows = [",".join([mark.label, *map(str, mark.position_lps)]) for mark in truth]
+    (tmp_path / "known.csv").write_text("\n".join(["label,x,y,z", *rows]))
+    first = ("--landmarks", sample / "template.mrk.json")
+    process = transfer(tmp_path / "out", [followup], *first, *options)
+    assert process.returncode == 0, process.stderr
+    found = LandmarkSet.read(tmp_path / "out" / "followup.mrk.json")
+    assert np.nanmax(np.linalg.norm(found.positions_lps - truth.positions_lps, axis=1)) < 1.0
+    (target,) = json.loads((tmp_path / "out" / "transfer.json").read_text())["targets"]
+    assert target["provenance"]["extra_templates"] == ["followup"]
+
+
+def test_templates_and_landmarks_come_in_pairs(transfer, sample, tmp_path):
+    process = transfer(tmp_path, [sample / "followup.nii.gz"], "--template", sample / "followup.nii.gz")
+    assert process.returncode == 2
+    assert "2 --template and 1 --landmarks" in " ".join(process.stderr.split())
+
+
+def test_a_second_template_without_a_common_label_is_refused(transfer, sample, tmp_path):
+    (tmp_path / "other.csv").write_text("label,x,y,z\nelsewhere,1,2,3\n")
+    first = ("--landmarks", sample / "template.mrk.json")
+    second = (
+        "--template",
+        sample / "followup.nii.gz",
+        "--landmarks",
+        tmp_path / "other.csv",
+        "--csv-frame",
+        "LPS",
+    )
+    process = transfer(tmp_path / "out", [sample / "followup.nii.gz"], *first, *second)
+    assert process.returncode == 2 and "none of its landmarks has a label of" in process.stderr
+
+
 def test_csv_landmarks_in_ras_give_what_markups_give(transfer, sample, tmp_path):
     marks = LandmarkSet.read(sample / "template.mrk.json")
     rows = [
