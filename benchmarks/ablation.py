@@ -32,7 +32,6 @@ from SAMLandmarkLib.matching.refinement import refine
 from SAMLandmarkLib.matching.search import search
 
 FAST, ACCURATE = PROFILES["fast"], PROFILES["accurate"]
-QUICK = replace(FAST, candidates=1, reach_cells=2)
 NEIGHBORS_MM = 12.0
 VIEWS = ((0.93, 0.0), (1.07, 0.0), (1.0, 7.0), (1.0, -7.0))
 """Scale and rotation about the long axis, in degrees, of further views of the template."""
@@ -112,7 +111,7 @@ class Task:
         steps *= NEIGHBORS_MM / np.linalg.norm(steps, axis=1, keepdims=True)
         around = (self.points[:, None] + steps).reshape(-1, 3)
         prediction = self.matcher.predict(around)
-        found = search(Queries.at(self.template, around), self.target, QUICK, prediction).best_lps
+        found = search(Queries.at(self.template, around), self.target, FAST.quick, prediction).best_lps
         return self.points + np.median((found - around).reshape(len(self.points), -1, 3), axis=1)
 
     def views_averaged(self) -> np.ndarray:

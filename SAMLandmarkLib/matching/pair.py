@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -58,7 +58,7 @@ class PairMatcher:
     @cached_property
     def correspondences(self) -> Correspondences:
         """The template's anchor points that are found in the target and lead back to where they came from."""
-        quick = replace(self.settings, candidates=1, reach_cells=2)
+        quick = self.settings.quick
         points = self.template.anchors_lps
         if len(points) == 0:
             return Correspondences(points, points)
@@ -141,9 +141,14 @@ class ExtraTemplate:
     matcher: PairMatcher
     points_lps: np.ndarray
 
+    @cached_property
+    def _shown(self) -> np.ndarray:
+        """Which points this template shows, `(n,)`."""
+        return np.isfinite(self.points_lps).all(axis=1)
+
     def joined(self, queries: Queries, prediction: Prediction | None) -> tuple[Queries, Prediction | None]:
         """Queries with this template's vectors added, and the prediction combined with its own."""
-        shown = np.isfinite(self.points_lps).all(axis=1)
+        shown = self._shown
         points = self.points_lps[shown]
         if len(points) == 0:
             return queries, prediction
@@ -155,7 +160,7 @@ class ExtraTemplate:
 
     def refined(self, refined: Refined, start_lps: np.ndarray) -> Refined:
         """With the matches that look more alike in this template refined by it."""
-        shown = np.isfinite(self.points_lps).all(axis=1)
+        shown = self._shown
         if not shown.any():
             return refined
         target = self.matcher.target.image

@@ -33,6 +33,11 @@ class SearchSettings:
     prediction_cap: float = 0.5
     refine: bool = False
 
+    @property
+    def quick(self) -> SearchSettings:
+        """The same with one candidate and small boxes, for many points of which only the sure ones will be used."""
+        return replace(self, candidates=1, reach_cells=2)
+
 
 PROFILES = {"fast": SearchSettings(), "accurate": SearchSettings(refine=True)}
 

@@ -20,7 +20,7 @@ from ..embedding.embedder import Embedder
 from ..embedding.embedding import Embedding
 from ..files import atomic_path
 from ..matching.pair import PairMatcher
-from ..matching.queries import SearchSettings
+from ..matching.queries import PROFILES
 from ..volume import Volume
 from .pool import BASE_SPACING_MM, TrainingVolume, VolumePool
 
@@ -30,7 +30,7 @@ PAIRS = 100
 EMBEDDINGS_KEPT = 8
 POINTS = 1500
 LEAST_POINTS = 100
-QUICK = SearchSettings(candidates=1, reach_cells=2, refine=True)
+QUICK = PROFILES["accurate"].quick
 CONSISTENT_MM = 5.0
 GREATEST_SPREAD_MM = 20.0
 
