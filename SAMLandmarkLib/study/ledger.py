@@ -1,0 +1,240 @@
+"""The ledger of a study: an SQLite file that holds the state of every scan, and survives whatever happens.
+
+One process writes at a time, which holds `study.lock`; any number may read meanwhile. A state is recorded only after
+the files that it speaks of are on the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError, UsageError
+from .plan import StudyPlan
+
+LEDGER_NAME = "ledger.sqlite"
+FORMAT_VERSION = 1
+_SECONDS_TO_WAIT = 30.0
+_TABLES = """
+CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS scan (
+    key TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'skipped')),
+    kind TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    worker TEXT NOT NULL DEFAULT '',
+    changed_at TEXT NOT NULL,
+    fingerprint TEXT NOT NULL DEFAULT '{}',
+    files TEXT NOT NULL DEFAULT '{}',
+    seconds TEXT NOT NULL DEFAULT '{}'
+) WITHOUT ROWID;
+"""
+
+
+class State(str, Enum):
+    """What became of a scan; SKIPPED is one that could not be tried, for example for want of its template."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger holds of a scan.
+
+    `kind` and `reason` tell why it failed; `fingerprint` what the result depends on; `files` the SHA-256 of each file
+    written, by name; `attempts` how often it was begun.
+    """
+
+    key: str
+    state: State
+    kind: str = ""
+    reason: str = ""
+    attempts: int = 0
+    worker: str = ""
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Ledger:
+    """An open ledger; to be closed, or used as a context. Raises OutputError where the file can't be used."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def write(cls, folder: Path) -> Ledger:
+        """Open the ledger in a folder for writing, made where it is missing; the caller holds the study's lock."""
+        path = folder / LEDGER_NAME
+        try:
+            connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            # A state that is recorded stays so after a power cut.
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+        ledger = cls(connection)
+        ledger._require_format(path)
+        return ledger
+
+    @classmethod
+    def read(cls, folder: Path) -> Ledger:
+        """Open the ledger in a folder for reading, also while a run writes to it."""
+        path = folder / LEDGER_NAME
+        try:
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_SECONDS_TO_WAIT
+            )
+            ledger = cls(connection)
+            ledger._require_format(path)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+        return ledger
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # ---- the study
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no study has been recorded yet."""
+        return self._value("plan") is None
+
+    @property
+    def uid(self) -> str:
+        """The study's own identifier, made once."""
+        return json.loads(self._value("uid"))
+
+    @property
+    def plan(self) -> StudyPlan:
+        return StudyPlan.from_document(json.loads(self._value("plan")))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the study is computed with, in types of JSON."""
+        return json.loads(self._value("settings"))
+
+    def set_study(self, plan: StudyPlan, settings: Mapping[str, Any]) -> None:
+        """Record what is to be done; scans new to the plan are queued, those no longer in it are forgotten."""
+        keys = [scan.key for _patient, scan in plan]
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._set_value("plan", plan.to_document())
+            self._set_value("settings", settings)
+            if self._value("uid") is None:
+                self._set_value("uid", str(uuid.uuid4()))
+            gone = set(self._known()) - set(keys)
+            self._connection.executemany("DELETE FROM scan WHERE key = ?", [(key,) for key in gone])
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO scan (key, state, changed_at) VALUES (?, 'queued', ?)",
+                [(key, _now()) for key in keys],
+            )
+
+    # ---- scans
+
+    def entries(self) -> dict[str, Entry]:
+        """Every scan's entry by its key."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.row_factory = sqlite3.Row
+            return {row["key"]: _entry(row) for row in cursor.execute("SELECT * FROM scan")}
+
+    def states(self) -> dict[str, tuple[State, str]]:
+        """Every scan's state, and the reason of it, by its key."""
+        return {
+            key: (State(state), reason)
+            for key, state, reason in self._connection.execute("SELECT key, state, reason FROM scan")
+        }
+
+    def queue(self, keys: Iterable[str]) -> None:
+        """These scans are to be done, whatever they were."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                "UPDATE scan SET state = 'queued', kind = '', reason = '', files = '{}', changed_at = ? WHERE key = ?",
+                [(_now(), key) for key in keys],
+            )
+
+    def begin(self, key: str) -> None:
+        """A scan is being done from now on."""
+        self._connection.execute(
+            "UPDATE scan SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE key = ?",
+            (_now(), key),
+        )
+
+    def end(self, entry: Entry) -> None:
+        """Record how a scan ended, all of the entry but its attempts."""
+        values = (
+            entry.state.value,
+            entry.kind,
+            entry.reason,
+            entry.worker,
+            _now(),
+            *(json.dumps(value, sort_keys=True) for value in (entry.fingerprint, entry.files, entry.seconds)),
+            entry.key,
+        )
+        self._connection.execute(
+            "UPDATE scan SET state = ?, kind = ?, reason = ?, worker = ?, changed_at = ?, fingerprint = ?, files = ?, "
+            "seconds = ? WHERE key = ?",
+            values,
+        )
+
+    # ---- values
+
+    def _known(self) -> list[str]:
+        return [key for (key,) in self._connection.execute("SELECT key FROM scan")]
+
+    def _value(self, name: str) -> str | None:
+        row = self._connection.execute("SELECT value FROM study WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def _set_value(self, name: str, value: Any) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO study VALUES (?, ?)", (name, json.dumps(value)))
+
+    def _require_format(self, path: Path) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        elif version != FORMAT_VERSION:
+            self.close()
+            raise UsageError(
+                f"{path} was written by another version of SAMLandmark (format {version}, here {FORMAT_VERSION}); "
+                "go on with that version, or choose another output folder."
+            )
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    parsed = {name: json.loads(row[name]) for name in ("fingerprint", "files", "seconds")}
+    plain = {name: row[name] for name in ("key", "kind", "reason", "attempts", "worker")}
+    return Entry(state=State(row["state"]), **plain, **parsed)
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> OutputError:
+    return OutputError(
+        f"{path} can't be used as the study's ledger ({error}); if it is damaged, choose another output folder, "
+        "and check that its disk is not full."
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

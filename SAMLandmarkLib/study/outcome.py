@@ -1,0 +1,125 @@
+"""What came of one scan of a study, and the study as a whole, read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..review import Point, ReviewItem
+from ..review.item import point_or_none
+from ..target_names import file_name
+from .ledger import LEDGER_NAME, Ledger, State
+from .plan import PatientPlan, StudyPlan, StudyScan
+
+
+@dataclass(frozen=True)
+class ScanOutcome:
+    """A scan with its state; `items` are its landmarks in the template's order, empty unless it is done.
+
+    `reason` tells in a sentence why it failed; `document` is what the scan's .json file says.
+    """
+
+    scan: StudyScan
+    state: State
+    reason: str = ""
+    items: tuple[ReviewItem, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """How the landmarks were made; empty unless the scan is done."""
+        return self.document["targets"][0]["provenance"] if self.document else {}
+
+
+@dataclass(frozen=True)
+class PatientOutcome:
+    """A patient with the state of each follow-up, in the order of the plan.
+
+    `template_lps` holds the landmarks of the first template by label (LPS mm in that scan's frame); it is empty as long
+    as no scan of the patient is done.
+    """
+
+    plan: PatientPlan
+    scans: tuple[ScanOutcome, ...]
+
+    @property
+    def patient(self) -> str:
+        return self.plan.patient
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The landmarks' labels in the template's order."""
+        return tuple(dict.fromkeys(item.label for scan in self.scans for item in scan.items))
+
+    @property
+    def template_lps(self) -> dict[str, Point]:
+        return {
+            item.label: item.template_lps
+            for scan in self.scans
+            for item in scan.items
+            if item.template_lps is not None
+        }
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """A study as its folder tells it; `uid` is the study's own for ever, `settings` what it was computed with."""
+
+    folder: Path
+    uid: str
+    plan: StudyPlan
+    settings: Mapping[str, Any]
+    patients: tuple[PatientOutcome, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> StudyOutcome:
+        """Read the folder of a study, also while it runs. Raises UsageError where there is none."""
+        if not (folder / LEDGER_NAME).is_file():
+            raise UsageError(f"{folder} holds no study; give the output folder of `samlandmark batch`.")
+        with Ledger.read(folder) as ledger:
+            states = ledger.states()
+            plan, settings, uid = ledger.plan, ledger.settings, ledger.uid
+        patients = tuple(
+            PatientOutcome(
+                patient, tuple(_scan_outcome(folder, scan, *states[scan.key]) for scan in patient.follow_ups)
+            )
+            for patient in plan.patients
+        )
+        return cls(folder, uid, plan, settings, patients)
+
+
+def scan_file(folder: Path, scan: StudyScan, suffix: str) -> Path:
+    """Where a file about a scan lies in the folder of the study."""
+    return folder / file_name(scan.patient, "") / file_name(scan.name, suffix)
+
+
+def _scan_outcome(folder: Path, scan: StudyScan, state: State, reason: str) -> ScanOutcome:
+    if state is not State.DONE:
+        return ScanOutcome(scan, state, reason)
+    document = json.loads(scan_file(folder, scan, ".json").read_text(encoding="utf-8"))
+    items = tuple(map(_item, document["targets"][0]["landmarks"]))
+    return ScanOutcome(scan, state, reason, items, document)
+
+
+def _item(landmark: Mapping[str, Any]) -> ReviewItem:
+    position = point_or_none(landmark["position_lps"])
+    candidates = tuple(
+        (point_or_none(item["position_lps"]), item["similarity"]) for item in landmark["candidates"]
+    )
+    return ReviewItem(
+        label=landmark["label"],
+        status=landmark["status"],
+        confidence=landmark["confidence"],
+        similarity=landmark["similarity"],
+        cycle_mm=landmark["cycle_mm"],
+        reason=landmark["reason"],
+        template_lps=point_or_none(landmark["template_lps"]),
+        transferred_lps=position,
+        position_lps=position,
+        candidates=candidates,
+        candidate_index=0 if position is not None and candidates else None,
+    )
