@@ -15,7 +15,7 @@ _EXPORTS = {
     "TransferRequest": "messages",
     "WorkerClient": "client",
     "WorkerFailure": "messages",
-    "WorkerSettings": "messages",
+    "WorkerSettings": ".worker_settings",
     "diagnose": "diagnosis",
     "start_diagnosis": "diagnosis",
 }

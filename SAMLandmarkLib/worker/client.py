@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..translation import _, unpack
+from ..worker_settings import WorkerSettings
 from . import failures, replies
 from .child import ChildProcess
 from .command import worker_command
@@ -25,7 +26,6 @@ from .messages import (
     ScanData,
     TransferReply,
     TransferRequest,
-    WorkerSettings,
 )
 from .pending import OnFailed, OnProgress, Pending
 from .private_folder import PrivateFolder

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..translation import _
+from ..worker_settings import WorkerSettings
 from .client import WorkerClient
-from .messages import WorkerFailure, WorkerSettings
+from .messages import WorkerFailure
 
 
 @dataclass(frozen=True)

@@ -4,34 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-DEFAULT_CACHE_LIMIT_BYTES = 4 * 2**30
-
 Position = tuple[float, float, float]
 """A point in LPS mm, in the frame of its scan's `ijk_to_lps`."""
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """How the worker computes.
-
-    `device` is "auto", "cpu", "cuda", "cuda:N" or "mps"; `profile` as TransferEngine takes it; `max_memory` bounds
-    the bytes of the network's activations; `model` is a model file (the bundled one by default); `threads` the
-    number of CPU threads. Embeddings are kept in `cache_folder`, up to `cache_limit_bytes`; without one they are
-    kept in the worker's private folder, so that a cancelled or crashed worker need not compute them again, and are
-    deleted with it.
-    """
-
-    device: str = "auto"
-    profile: str = "accurate"
-    max_memory: int | None = None
-    cache_folder: Path | str | None = None
-    cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_BYTES
-    model: Path | str | None = None
-    threads: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from ..landmarks import LandmarkSet
 from ..volume import Volume
 
 if TYPE_CHECKING:
-    from .workshop import Workshop
+    from ..workshop import Workshop
 
 TOLERANCE_MM = 6.0
 """Well above the median error on the sample that is measured (docs/accuracy.md), well below a wrong organ."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..failures import INTERNAL, describe_exception
 from ..translation import _, pack
 from . import failures
 from .protocol import ProtocolError, decode_request, encode
@@ -79,7 +80,7 @@ class Server:
             work = self._load()
         except Exception as error:
             traceback.print_exc()
-            self._stop(*failures.describe_exception(error))
+            self._stop(*describe_exception(error))
         self._loaded = True
         threading.Thread(target=self._embed_scans, args=(work,), daemon=True).start()
         while True:
@@ -110,7 +111,7 @@ class Server:
             self._accept(request)
         except (ProtocolError, KeyError, TypeError) as error:
             message = _("The worker does not understand a request ({error}).").format(error=repr(error))
-            self._send_failure(number, failures.INTERNAL, message)
+            self._send_failure(number, INTERNAL, message)
 
     def _accept(self, request: dict[str, Any]) -> None:
         if request["do"] == "configure":
@@ -140,13 +141,13 @@ class Server:
         except Exception as error:
             traceback.print_exc()
             for job in self._schedule.take_jobs_with(scan.file):
-                self._fail(job, *failures.describe_exception(error))
+                self._fail(job, *describe_exception(error))
             return
         for job in self._schedule.take_embedding_jobs(scan):
             self._send({"id": job.id, "event": "done", "result": work.embed_result(embedded)})
 
     def _newly_embedded(self, work: Any, scan: Scan, progress: Any) -> Any:
-        embedded = work.shop.embed(scan, progress)
+        embedded = work.embed(scan, progress)
         # landmarks need not wait for the disk, but who is told that a scan is done does not lose it by cancelling
         self._schedule.add_embedded(scan, embedded)
         work.shop.keep(embedded)
@@ -160,7 +161,7 @@ class Server:
             result = work.do(job, embedded)
         except Exception as error:
             traceback.print_exc()
-            self._fail(job, *failures.describe_exception(error))
+            self._fail(job, *describe_exception(error))
         else:
             self._send({"id": job.id, "event": "done", "result": result})
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import SAMLandmarkError
 from ..landmarks import LandmarkSet
+from ..progress import Progress
 from ..results import landmark_document, to_json
-from ..translation import pack
-from .messages import WorkerSettings
+from ..translation import _, pack
+from ..volume import Volume
+from ..volume_checks import ct_warnings
+from ..worker_settings import WorkerSettings
+from ..workshop import EmbeddedScan, Workshop
 from .sample_check import check_on_sample
-from .schedule import Job
-from .workshop import EmbeddedScan, Workshop
+from .schedule import Job, Scan
 
 Scans = dict[str, EmbeddedScan]
 """Embedded scans by their keys."""
@@ -32,6 +36,13 @@ class Work:
         """Load the model as the settings say; a private `folder` holds embeddings where no cache folder is set."""
         settings = WorkerSettings(**settings)
         return cls(Workshop(settings, Path(settings.cache_folder or folder / "embeddings")))
+
+    def embed(self, scan: Scan, progress: Progress) -> EmbeddedScan:
+        """The embedding of a scan, from the cache where it is there."""
+        progress("reading", 0.0)
+        embedded = self.shop.embed_volume(_volume(scan), progress)
+        embedded.embedding = replace(embedded.embedding, source=scan.source)
+        return embedded
 
     def embed_result(self, scan: EmbeddedScan) -> dict[str, Any]:
         """What an `embed` request is answered."""
@@ -95,3 +106,14 @@ def _landmarks(labels: list[str], points_lps: list[list[float] | None]) -> Landm
     undefined = [np.nan] * 3
     points = np.array([undefined if point is None else point for point in points_lps], dtype=float)
     return LandmarkSet.from_points(labels, points.reshape(-1, 3))
+
+
+def _volume(scan: Scan) -> Volume:
+    try:
+        array = np.load(scan.file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        unreadable = _("The scan {name} can't be read back ({reason}); choose it again.")
+        raise SAMLandmarkError(unreadable.format(name=scan.name, reason=str(error))) from error
+    volume = Volume(array, np.array(scan.ijk_to_lps), scan.name)
+    volume.warnings = ct_warnings(volume.array)
+    return volume

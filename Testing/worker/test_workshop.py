@@ -9,11 +9,12 @@ import torch
 
 from SAMLandmarkLib.embedding.embedding import Level
 from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.failures import describe_exception
 from SAMLandmarkLib.landmarks import LandmarkSet
 from SAMLandmarkLib.transfer import TransferEngine
 from SAMLandmarkLib.worker import WorkerSettings
-from SAMLandmarkLib.worker.failures import describe_exception, describe_exit
-from SAMLandmarkLib.worker.workshop import SMALLER_LIMITS, Workshop
+from SAMLandmarkLib.worker.failures import describe_exit
+from SAMLandmarkLib.workshop import SMALLER_LIMITS, Workshop
 
 
 @pytest.fixture

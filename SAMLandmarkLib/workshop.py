@@ -1,4 +1,4 @@
-"""What a worker computes with: the engine, the cache, and ways around a memory that is too small."""
+"""What workers compute with: the engine, the cache, and ways around a memory that is too small."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..embedding.cache import EmbeddingCache, embedding_key
-from ..embedding.embedding import Embedding, Image, Level
-from ..errors import ModelError, OutputError, SAMLandmarkError, UsageError
-from ..landmarks import LandmarkSet
-from ..model.bundle import EmbeddingModel
-from ..progress import Progress
-from ..transfer import TransferEngine
-from ..transferred import HeatMap, TransferResult
-from ..translation import _, sentence_of
-from ..volume import Volume
-from ..volume_checks import ct_warnings
+from .embedding.cache import EmbeddingCache, embedding_key
+from .embedding.embedding import Embedding, Image, Level
+from .errors import ModelError, OutputError, UsageError
 from .failures import is_memory_failure, one_line, too_little_memory
-from .messages import WorkerSettings
-from .schedule import Scan
+from .landmarks import LandmarkSet
+from .model.bundle import EmbeddingModel
+from .progress import Progress
+from .transfer import TransferEngine
+from .transferred import HeatMap, TransferResult
+from .translation import _, sentence_of
+from .volume import Volume
+from .worker_settings import WorkerSettings
 
 Result = TypeVar("Result")
 
@@ -101,13 +99,6 @@ class Workshop:
     def limit(self) -> int | None:
         """The bytes that the network's activations may take now; None where they may take all."""
         return self._ways[0].max_memory
-
-    def embed(self, scan: Scan, progress: Progress) -> EmbeddedScan:
-        """The embedding of a scan, from the cache where it is there."""
-        progress("reading", 0.0)
-        embedded = self.embed_volume(_volume(scan), progress)
-        embedded.embedding = replace(embedded.embedding, source=scan.source)
-        return embedded
 
     def embed_volume(self, volume: Volume, progress: Progress | None = None) -> EmbeddedScan:
         """The embedding of a volume, from the cache where it is there."""
@@ -243,14 +234,3 @@ class Workshop:
 def _ways_with_less_memory(device: str, limit: int | None) -> list[_Way]:
     ways = [_Way(device, smaller) for smaller in SMALLER_LIMITS if limit is None or smaller < limit]
     return ways if device == "cpu" else [*ways, _Way("cpu", limit)]
-
-
-def _volume(scan: Scan) -> Volume:
-    try:
-        array = np.load(scan.file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        unreadable = _("The scan {name} can't be read back ({reason}); choose it again.")
-        raise SAMLandmarkError(unreadable.format(name=scan.name, reason=str(error))) from error
-    volume = Volume(array, np.array(scan.ijk_to_lps), scan.name)
-    volume.warnings = ct_warnings(volume.array)
-    return volume
