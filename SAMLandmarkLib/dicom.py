@@ -1,4 +1,4 @@
-"""A DICOM series from a folder, with its geometry computed from the position of every slice.
+"""A DICOM series from its files, with its geometry computed from the position of every slice.
 
 GDCM finds the series and decodes and rescales the slices. The map to LPS comes from the slices themselves and
 not from ITK, which looks only at the first two: so missing slices are noticed, and the stack of a tilted
@@ -15,30 +15,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .dicom_stack import SliceStack, StackError
 from .errors import VolumeError
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
 _MODALITY, _SERIES_DESCRIPTION, _SERIES_NUMBER = "0008|0060", "0008|103e", "0020|0011"
-_POSITION, _ORIENTATION, _PIXEL_SPACING = "0020|0032", "0020|0037", "0028|0030"
+_SERIES_UID = "0020|000e"
+# Position, orientation, pixel spacing.
+_PLACE = ("0020|0032", "0020|0037", "0028|0030")
 _FRAMES, _ROWS, _COLUMNS, _BITS_ALLOCATED = "0028|0008", "0028|0010", "0028|0011", "0028|0100"
 _RESCALING = ("0028|1052", "0028|1053", "0028|0103")
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 # Media storage class (0002,0002): CT Image Storage. It stands within the first bytes of a file.
 _CT_IMAGE = b"\x02\x00\x02\x00UI\x1a\x001.2.840.10008.5.1.4.1.1.2\x00"
 _META_BYTES = 1024
-# A slice further than this from its place in an even stack would make landmarks there wrong by as much.
-_UNEVENNESS_MM = 0.5
-_SAME_PLACE_MM = 0.01
-# A larger difference of direction or pixel spacing moves the end of a slice by more than half a millimetre.
-_SAME_GRID = 1e-3
 # Longer lists are cut off in messages.
 _NAMED = 5
 
 
-def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Read the one DICOM series in `folder`: array `[z, y, x]` in HU, 4x4 `ijk_to_lps`, and doubts about it.
+DicomContents = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
+"""Array `[z, y, x]` in HU, 4x4 `ijk_to_lps`, and doubts about them."""
+
+
+def read_dicom_folder(folder: Path) -> DicomContents:
+    """Read the one DICOM series in `folder`.
 
     Raises VolumeError where there is no series or more than one (each is named), where slices are missing
     (each gap is named), share a place or aren't parallel, and where a file can't be decoded.
@@ -46,10 +48,60 @@ def read_dicom_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, 
     files = _only_series(folder)
     tags = _read_tags(files[0])
     _check_single_frame(tags, files[0], folder)
+    return _read_series(files, tags, folder)
+
+
+def read_dicom_files(folder: Path, files: Sequence[str]) -> DicomContents:
+    """Read the DICOM series whose slices are `files`, in any order and relative to `folder`.
+
+    Raises VolumeError as `read_dicom_folder` does, and where a file is missing.
+    """
+    paths = [str(folder / file) for file in files]
+    if not paths:
+        raise VolumeError(f"{folder}: no files of a DICOM series are named; name those of all its slices.")
+    if missing := [file for file, path in zip(files, paths) if not Path(path).is_file()]:
+        raise VolumeError(f"{folder}: {_listed(missing)} do not exist any more; check the folder.")
+    tags = [_read_tags(path) for path in paths]
+    _refuse_damaged([file for file, of_file in zip(files, tags) if not of_file], folder)
+    _check_one_series(paths, tags, folder)
+    # Before the order, since a file of many frames has no single place.
+    _check_single_frame(tags[0], paths[0], folder)
+    with _about(folder):
+        order = _stack([[of_file.get(tag, "") for tag in _PLACE] for of_file in tags]).order
+    return _read_series([paths[number] for number in order], tags[order[0]], folder)
+
+
+def _read_series(files: Sequence[str], tags: dict[str, str], folder: Path) -> DicomContents:
+    """Read slices that are sorted along their normal; `tags` are those of the first."""
     _check_whole(files, tags, folder)
     array, reader = _read_slices(files, folder)
-    ijk_to_lps = _map_of_stack(*_slice_geometry(reader, len(files), folder), folder)
-    return array, ijk_to_lps, _doubts_about(tags)
+    with _about(folder):
+        stack = _stack([_tags(reader, number, *_PLACE) for number in range(len(files))])
+        return array, stack.ijk_to_lps(), _doubts_about(tags)
+
+
+@contextmanager
+def _about(folder: Path) -> Iterator[None]:
+    """Say of which folder an error about a stack speaks."""
+    try:
+        yield
+    except StackError as error:
+        raise VolumeError(f"{folder}: {error}") from error
+
+
+def _stack(texts: Sequence[Sequence[str]]) -> SliceStack:
+    return SliceStack.from_values([[text.split("\\") for text in of_slice] for of_slice in texts])
+
+
+def _check_one_series(files: Sequence[str], tags: Sequence[dict[str, str]], folder: Path) -> None:
+    series: dict[str, list[str]] = {}
+    for file, of_file in zip(files, tags):
+        series.setdefault(of_file.get(_SERIES_UID, ""), []).append(file)
+    if len(series) > 1:
+        listed = "; ".join(map(_describe, series.values()))
+        raise VolumeError(
+            f"{folder}: the files named are of {len(series)} DICOM series: {listed}. Name those of one."
+        )
 
 
 def _doubts_about(tags: dict[str, str]) -> tuple[str, ...]:
@@ -147,11 +199,15 @@ def _is_cut_short(path: Path, pixel_bytes: int) -> bool:
 
 def _refuse_damaged(names: list[str], folder: Path) -> None:
     if names:
-        rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         raise VolumeError(
-            f"{folder}: {', '.join(names[:_NAMED])}{rest} can't be read as DICOM; they may be cut short, "
-            "so copy or export the series again."
+            f"{folder}: {_listed(names)} can't be read as DICOM; they may be cut short, so copy or export the "
+            "series again."
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + rest
 
 
 def _read_slices(files: Sequence[str], folder: Path) -> tuple[np.ndarray, sitk.ImageSeriesReader]:
@@ -199,66 +255,3 @@ def _quiet_itk() -> Iterator[None]:
 def _tags(reader: sitk.ImageSeriesReader, number: int, *keys: str) -> tuple[str, ...]:
     present = (reader.HasMetaDataKey(number, key) for key in keys)
     return tuple(reader.GetMetaData(number, key) if has else "" for has, key in zip(present, keys))
-
-
-def _slice_geometry(
-    reader: sitk.ImageSeriesReader, count: int, folder: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position `(n, 3)` mm, orientation `(n, 6)` and pixel spacing `(n, 2)` mm (rows, columns) of each."""
-    tags = (_POSITION, _ORIENTATION, _PIXEL_SPACING)
-    texts = [_tags(reader, number, *tags) for number in range(count)]
-    try:
-        return tuple(np.array([text.split("\\") for text in column], dtype=float) for column in zip(*texts))
-    except ValueError as error:
-        raise VolumeError(
-            f"{folder}: not every slice says its position, orientation and pixel spacing (tags 0020,0032, "
-            "0020,0037 and 0028,0030); export the original series from the scanner or the archive."
-        ) from error
-
-
-def _map_of_stack(
-    positions: np.ndarray, orientations: np.ndarray, pixel_spacings: np.ndarray, folder: Path
-) -> np.ndarray:
-    """The `ijk_to_lps` of evenly spaced, parallel slices, which GDCM has sorted along their normal."""
-    if max(np.ptp(orientations, axis=0).max(), np.ptp(pixel_spacings, axis=0).max()) > _SAME_GRID:
-        raise VolumeError(
-            f"{folder}: its slices differ in orientation or pixel spacing, as when a scout view lies among "
-            "them; put the slices of one scan into a folder of their own."
-        )
-    along_row, along_column = orientations[0, :3], orientations[0, 3:]
-    row_spacing, column_spacing = pixel_spacings[0]
-    # Sorted again, since GDCM goes by number and name where slices share a place.
-    _check_steps(np.sort(positions @ np.cross(along_row, along_column)), folder)
-    step = (positions[-1] - positions[0]) / max(1, len(positions) - 1)
-    _check_evenness(positions, step, folder)
-    columns = [along_row * column_spacing, along_column * row_spacing, step, positions[0]]
-    return np.vstack([np.column_stack(columns), (0, 0, 0, 1)])
-
-
-def _check_steps(heights: np.ndarray, folder: Path) -> None:
-    steps = np.diff(heights)
-    if (steps < _SAME_PLACE_MM).any():
-        count = int((steps < _SAME_PLACE_MM).sum())
-        raise VolumeError(
-            f"{folder}: {count} slices lie in the same place as another, as in scans with several phases; "
-            "put the slices of one phase into a folder of their own."
-        )
-    usual = np.median(steps) if len(steps) else 0.0
-    gaps = np.flatnonzero(steps > 1.5 * usual)
-    if len(gaps):
-        named = [f"{steps[gap]:.2f} mm from {heights[gap]:.2f} to {heights[gap + 1]:.2f}" for gap in gaps]
-        rest = f" and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
-        raise VolumeError(
-            f"{folder}: slices are missing; neighbours lie {usual:.2f} mm apart, but there are gaps of "
-            f"{', '.join(named[:_NAMED])}{rest} (mm along the stack). Export the whole series again."
-        )
-
-
-def _check_evenness(positions: np.ndarray, step: np.ndarray, folder: Path) -> None:
-    even = positions[0] + np.arange(len(positions))[:, None] * step
-    off = np.linalg.norm(positions - even, axis=1)
-    if off.max(initial=0.0) > _UNEVENNESS_MM:
-        raise VolumeError(
-            f"{folder}: its slices are not evenly spaced along a line; slice {int(off.argmax()) + 1} is "
-            f"{off.max():.2f} mm from its place. Resample the series evenly, for example with dcm2niix."
-        )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from .errors import VolumeWarning
 from .geometry import CanonicalGrid, FieldOfView, spacing_of, transform_points
 from .resampling import resample_to_grid
 from .volume_checks import checked_affine, checked_array, ct_warnings
+
+if TYPE_CHECKING:
+    from .volume_files import VolumeContents
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +63,25 @@ class Volume:
         from .volume_files import read_volume_file
 
         path = Path(path)
-        contents = read_volume_file(path)
+        return cls._from_contents(read_volume_file(path), path)
+
+    @classmethod
+    def read_series(cls, folder: str | os.PathLike, files: Sequence[str]) -> Volume:
+        """Read the DICOM series of which `files`, relative to `folder` and in any order, are the slices.
+
+        What else lies in the folder does not matter. Raises VolumeError and warns as `read` does.
+        """
+        from .volume_files import read_series_files
+
+        folder = Path(folder)
+        return cls._from_contents(read_series_files(folder, files), folder)
+
+    @classmethod
+    def _from_contents(cls, contents: VolumeContents, path: Path) -> Volume:
         volume = cls(contents.array, contents.ijk_to_lps, contents.name, path)
         volume.warnings = (*contents.doubts, *ct_warnings(volume.array))
         for message in volume.warnings:
-            warnings.warn(f"{path}: {message}", VolumeWarning, stacklevel=2)
+            warnings.warn(f"{path}: {message}", VolumeWarning, stacklevel=3)
         return volume
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +38,23 @@ class VolumeContents:
 
 def read_volume_file(path: Path) -> VolumeContents:
     """Read a volume of any supported format; VolumeError names the file and says what to do."""
-    try:
+    with _readable(path):
         return _read(path)
+
+
+def read_series_files(folder: Path, files: Sequence[str]) -> VolumeContents:
+    """Read the DICOM series whose slices are `files`, relative to `folder`; VolumeError as above."""
+    from .dicom import read_dicom_files
+
+    with _readable(folder):
+        array, ijk_to_lps, doubts = read_dicom_files(folder, files)
+        return VolumeContents(array, ijk_to_lps, folder.resolve().name, doubts)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise VolumeError(
             f"{path} can't be read: {error.strerror}; check the permissions and the disk."
