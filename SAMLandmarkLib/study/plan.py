@@ -78,10 +78,14 @@ class PatientPlan:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """All patients of a study, and in words by which rule their scans were chosen."""
+    """All patients of a study, and in words by which rule their scans were chosen.
+
+    `left_out` is what belongs to none of them, such as patients without landmarks and files that can't be read.
+    """
 
     patients: tuple[PatientPlan, ...]
     rule: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[PatientPlan, StudyScan]]:
         """Every scan to be done, with the patient's plan, in the order of the study."""
@@ -99,14 +103,18 @@ class StudyPlan:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> StudyPlan:
         """The plan that `to_document` wrote."""
-        return cls(tuple(_patient(patient) for patient in document["patients"]), document["rule"])
+        patients = tuple(_patient(patient) for patient in document["patients"])
+        return cls(patients, document["rule"], _left_out(document))
 
 
 def _patient(document: Mapping[str, Any]) -> PatientPlan:
     templates = (Template(_scan(item["scan"]), Path(item["landmarks"])) for item in document["templates"])
-    left_out = (LeftOut(**item) for item in document["left_out"])
     follow_ups = map(_scan, document["follow_ups"])
-    return PatientPlan(document["patient"], tuple(templates), tuple(follow_ups), tuple(left_out))
+    return PatientPlan(document["patient"], tuple(templates), tuple(follow_ups), _left_out(document))
+
+
+def _left_out(document: Mapping[str, Any]) -> tuple[LeftOut, ...]:
+    return tuple(LeftOut(**item) for item in document["left_out"])
 
 
 def _scan(document: Mapping[str, Any]) -> StudyScan:
