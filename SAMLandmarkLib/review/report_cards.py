@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 from ..crops import SOFT_TISSUE, Window
 from ..volume import Volume
 from .item import Decision, Point, ReviewItem
+from .report_html import Html, element, join
 from .report_pictures import Crops, crops_around, picture_address
 
 _DECISIONS = {
@@ -16,36 +17,48 @@ _DECISIONS = {
     Decision.REJECTED: "rejected",
     Decision.SET_MISSING: "set missing",
 }
+_NO_VOLUME = "no picture of this scan"
+
+
+@dataclass(frozen=True)
+class CardView:
+    """What a card tells: `anchor` is what links to it name, `reviewed` adds the decision, `same_patient` displacements."""
+
+    anchor: str = ""
+    reviewed: bool = True
+    same_patient: bool = True
 
 
 def card(
-    item: ReviewItem, template: Volume | None, follow_up: Volume | None, relative_mm: float | None
-) -> str:
-    """The HTML of a landmark; `relative_mm` is its displacement relative to the others of the scan."""
-    place, otherwise = _shown_place(item)
-    before, after = crops_around(template, item.template_lps), crops_around(follow_up, place)
-    # Chosen by the template alone, so that both scans are shown alike.
-    window = before.window if before is not None else SOFT_TISSUE
-    pictures = "".join(
-        _figure(before, plane, "template", window, "outside the template")
-        + _figure(after, plane, "follow-up", window, otherwise)
-        for plane in ("axial", "coronal")
-    )
-    return (
-        f'<article class="card {escape(item.status)} {item.decision.value}">{_header(item)}<div class="crops">{pictures}</div>'
-        f"{_facts(item, relative_mm)}</article>"
-    )
+    item: ReviewItem,
+    template: Volume | None,
+    follow_up: Volume | None,
+    relative_mm: float | None,
+    view: CardView,
+) -> Html:
+    """The HTML of a landmark; `relative_mm` is its displacement relative to the others of the scan.
+
+    Without both volumes it has no room for pictures.
+    """
+    kind = f"card {item.status} {item.decision.value}"
+    parts = [_header(item, view), *_crops(item, template, follow_up), _facts(item, relative_mm, view)]
+    return element("article", *parts, kind=kind, id=view.anchor)
 
 
-def _header(item: ReviewItem) -> str:
-    kind = "OPEN" if item.decision is Decision.OPEN else "decision"
+def _header(item: ReviewItem, view: CardView) -> Html:
     notes = "; ".join(note for note in (item.reason, _candidate_note(item)) if note)
-    reason = f'<span class="faint">{escape(notes)}</span>' if notes else ""
-    return (
-        f'<header><h3>{escape(item.label)}</h3><span class="badge {escape(item.status)}">'
-        f'{escape(item.status.lower())}</span><span class="badge {kind}">{_DECISIONS[item.decision]}</span>'
-        f"{reason}</header>"
-    )
+    parts = [element("h3", item.label), status_badge(item.status)]
+    if view.reviewed:
+        kind = "OPEN" if item.decision is Decision.OPEN else "decision"
+        parts.append(element("span", _DECISIONS[item.decision], kind=f"badge {kind}"))
+    if notes:
+        parts.append(element("span", notes, kind="faint"))
+    return element("header", *parts)
+
+
+def status_badge(status: str) -> Html:
+    """The engine's verdict on coloured ground."""
+    return element("span", status.lower(), kind=f"badge {status}")
 
 
 def _candidate_note(item: ReviewItem) -> str:
@@ -53,6 +66,26 @@ def _candidate_note(item: ReviewItem) -> str:
     if not item.candidate_index:
         return ""
     return f"moved to candidate {item.candidate_index + 1} of {len(item.candidates)}"
+
+
+# ---- pictures
+
+
+def _crops(item: ReviewItem, template: Volume | None, follow_up: Volume | None) -> list[Html]:
+    if template is None and follow_up is None:
+        return []
+    place, reason = _shown_place(item)
+    before, after = crops_around(template, item.template_lps), crops_around(follow_up, place)
+    # Chosen by the template alone, so that both scans are shown alike.
+    window = before.window if before is not None else SOFT_TISSUE
+    no_template = _NO_VOLUME if template is None else "outside the template"
+    no_follow_up = _NO_VOLUME if follow_up is None else reason
+    figures = [
+        _figure(crops, plane, scan, window, otherwise)
+        for plane in ("axial", "coronal")
+        for crops, scan, otherwise in ((before, "template", no_template), (after, "follow-up", no_follow_up))
+    ]
+    return [element("div", *figures, kind="crops")]
 
 
 def _shown_place(item: ReviewItem) -> tuple[Point | None, str]:
@@ -64,23 +97,30 @@ def _shown_place(item: ReviewItem) -> tuple[Point | None, str]:
     return item.position_lps, item.reason or "not found"
 
 
-def _figure(crops: Crops | None, plane: str, scan: str, window: Window, otherwise: str) -> str:
+def _figure(crops: Crops | None, plane: str, scan: str, window: Window, otherwise: str) -> Html:
     caption = f"{scan}, {plane} · {window.name}" if crops else f"{scan}, {plane}"
-    picture = _picture(crops, plane, window, otherwise)
-    return f'<figure><div class="crop">{picture}</div><figcaption>{caption}</figcaption></figure>'
+    picture = element("div", _picture(crops, plane, window, otherwise), kind="crop")
+    return element("figure", picture, element("figcaption", caption))
 
 
 def _picture(crops: Crops | None, plane: str, window: Window, otherwise: str) -> str:
     if crops is None:
-        return escape(otherwise)
-    return f'<img alt="" src="{picture_address(getattr(crops, plane), window)}"><svg viewBox="0 0 200 200"><use href="#{plane}"/></svg>'
+        return otherwise
+    return Html(
+        f'<img alt="" src="{picture_address(getattr(crops, plane), window)}">'
+        f'<svg viewBox="0 0 200 200"><use href="#{plane}"/></svg>'
+    )
 
 
-def _facts(item: ReviewItem, relative_mm: float | None) -> str:
-    facts = {
-        "Confidence": f"{item.confidence:.0%}",
-        "Displacement": _millimeters(item.displacement_mm),
-        "… relative to the others": _millimeters(relative_mm),
+# ---- numbers
+
+
+def _facts(item: ReviewItem, relative_mm: float | None, view: CardView) -> Html:
+    facts = {"Confidence": f"{item.confidence:.0%}"}
+    if view.same_patient:
+        facts["Displacement"] = _millimeters(item.displacement_mm)
+        facts["… relative to the others"] = _millimeters(relative_mm)
+    facts |= {
         "Cycle distance": _millimeters(item.cycle_mm),
         "Similarity": "–" if item.similarity is None else f"{item.similarity:.2f}",
         "In the template": place_text(item.template_lps),
@@ -88,8 +128,16 @@ def _facts(item: ReviewItem, relative_mm: float | None) -> str:
     }
     if item.position_lps != item.transferred_lps:
         facts["The engine's place"] = place_text(item.transferred_lps)
-    rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    return f"<dl>{rows}</dl>"
+    return facts_list(facts)
+
+
+def facts_list(facts: dict[str, object]) -> Html:
+    """Names with their values, one below the other."""
+    pairs = (
+        element("div", element("dt", name), element("dd", value), kind="fact")
+        for name, value in facts.items()
+    )
+    return element("dl", join(pairs))
 
 
 def _millimeters(value: float | None) -> str:

@@ -32,10 +32,19 @@ figure { margin: 0; } figcaption { font-size: 12px; color: var(--faint); padding
   align-items: center; justify-content: center; text-align: center; font-size: 13px; padding: 14px; overflow: hidden; }
 .crop img, .crop svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; font-size: 13px; align-content: start; }
-dt { color: var(--faint); } dd { margin: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
-@media (max-width: 1100px) { .card { grid-template-columns: 1fr; } .crops { grid-template-columns: repeat(2, 200px); } }
-@media print { body { background: #fff; font-size: 12px; } main { padding: 0; } .card { border-radius: 0; }
-  * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
+.fact { display: contents; } dt { color: var(--faint); }
+dd { margin: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
+@media screen and (max-width: 1100px) { .card { grid-template-columns: 1fr; } .crops { grid-template-columns: repeat(2, 200px); } }
+@page { size: A4; margin: 16mm 12mm 14mm; font: 9px sans-serif; color: #5b6678;
+  @bottom-right { content: counter(page) " / " counter(pages); } }
+@media print { body { background: #fff; font-size: 11px; } main { padding: 0; max-width: none; }
+  h1 { font-size: 20px; } h2 { font-size: 16px; margin-top: 22px; } h3 { font-size: 13px; }
+  h2, h3, h2 + p, figcaption { break-after: avoid; } tr, figure, .chart, .tiles { break-inside: avoid; }
+  thead { display: table-header-group; } th, td { padding: 3px 7px; } a { color: inherit; text-decoration: none; }
+  .card { border-radius: 0; grid-template-columns: 1fr; margin: 8px 0; padding: 8px 10px; }
+  .crops { grid-template-columns: repeat(4, 1fr); } .crop { width: 100%; height: auto; aspect-ratio: 1; font-size: 10px; }
+  .badge, figcaption { font-size: 10px; } .card dl { display: flex; flex-wrap: wrap; gap: 0 18px; font-size: 10.5px; }
+  .fact { display: flex; gap: 5px; } * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
 
 # Crosshairs that leave the point itself free, with the letters of the sides; drawn once, used at every crop.

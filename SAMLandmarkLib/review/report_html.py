@@ -1,0 +1,76 @@
+"""The bare bones of a page that needs nothing else: escaped text, tables, and the frame around all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from html import escape
+
+from .report_style import STYLE, SYMBOLS
+
+
+class Html(str):
+    """Text that is HTML already; everything else is escaped."""
+
+
+def html(content: object) -> Html:
+    """Anything as HTML, escaped unless it is that already.
+
+    >>> html("a < b"), html(Html("<b>a</b>"))
+    ('a &lt; b', '<b>a</b>')
+    """
+    return content if isinstance(content, Html) else Html(escape(str(content), quote=False))
+
+
+def join(parts: Iterable[object]) -> Html:
+    """Parts one after the other, each escaped unless it is HTML."""
+    return Html("".join(map(html, parts)))
+
+
+def element(name: str, *parts: object, **attributes: str) -> Html:
+    """An element with its content; empty attributes are left out, and `kind` becomes `class`.
+
+    >>> element("p", "a & b", kind="faint", id="")
+    '<p class="faint">a &amp; b</p>'
+    """
+    names = {"kind": "class"}
+    written = "".join(
+        f' {names.get(key, key)}="{escape(value)}"' for key, value in attributes.items() if value
+    )
+    return Html(f"<{name}{written}>{join(parts)}</{name}>")
+
+
+def table(
+    head: Sequence[object], rows: Iterable[Sequence[object]], numbers: Container[int] = (), kind: str = ""
+) -> Html:
+    """A table whose head is repeated on every printed page; the columns in `numbers` stand to the right."""
+
+    def row(cells: Sequence[object], name: str) -> Html:
+        kinds = ("number" if column in numbers else "" for column in range(len(cells)))
+        written = (element(name, cell, kind=kind) for cell, kind in zip(cells, kinds, strict=True))
+        return element("tr", *written)
+
+    body = (row(cells, "td") for cells in rows)
+    return element("table", element("thead", row(head, "th")), element("tbody", *body), kind=kind)
+
+
+def page(title: str, parts: Iterable[object], style: str = "") -> str:
+    """A whole page; `style` comes on top of the common style sheet."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}{_running_title(title)}{style}</style></head>'
+        f"<body>{SYMBOLS}<main>{join(parts)}</main></body></html>\n"
+    )
+
+
+def _running_title(title: str) -> str:
+    """On paper every sheet tells what it belongs to."""
+    return f"@page {{ @top-left {{ content: {css_text(title)} }} }}\n"
+
+
+def css_text(text: str) -> str:
+    r"""A string of a style sheet, with nothing in it that ends the string or the sheet.
+
+    >>> css_text('a "b" </style>')
+    '"a \\22 b\\22  \\3c /style>"'
+    """
+    return '"' + "".join(f"\\{ord(sign):x} " if sign in '"\\<' or sign < " " else sign for sign in text) + '"'
