@@ -12,6 +12,7 @@ import numpy as np
 
 from .embedding.embedder import Embedder
 from .embedding.embedding import Embedding
+from .embedding.prepared import PreparedVolume
 from .errors import UsageError
 from .landmarks import LandmarkSet
 from .matching.confidence import Calibration
@@ -61,7 +62,11 @@ class TransferEngine:
         self._embedded: OrderedDict[int, tuple[Volume, Embedding]] = OrderedDict()
         self._correspondences: WeakKeyDictionary[Embedding, WeakKeyDictionary] = WeakKeyDictionary()
 
-    def embed(self, volume: Volume, progress: Progress | None = None) -> Embedding:
+    def prepare(self, volume: Volume) -> PreparedVolume:
+        """What `embed` does before it needs the network, for whoever does it beforehand in another thread."""
+        return self._embedder.prepare(volume)
+
+    def embed(self, volume: Volume | PreparedVolume, progress: Progress | None = None) -> Embedding:
         """The embedding of a volume, to be given to `transfer` any number of times."""
         return self._embedder.embed(volume, progress)
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .embedding.cache import EmbeddingCache, embedding_key
+from .embedding.cache import EmbeddingCache, embedding_key, scan_digest
 from .embedding.embedding import Embedding, Image, Level
+from .embedding.prepared import PreparedVolume
 from .errors import ModelError, OutputError, UsageError
 from .failures import is_memory_failure, one_line, too_little_memory
 from .landmarks import LandmarkSet
@@ -28,6 +29,20 @@ Result = TypeVar("Result")
 
 SMALLER_LIMITS = (2 * 2**30, 512 * 2**20)
 """Memory limits that are tried one after another where the one that was set does not fit."""
+
+
+@dataclass(frozen=True)
+class PreparedScan:
+    """A scan before the network has seen it: the digest of its voxels, and its body resampled or already embedded."""
+
+    digest: str
+    body: PreparedVolume | Embedding
+    seconds: float
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the embedding was found in the cache."""
+        return isinstance(self.body, Embedding)
 
 
 @dataclass
@@ -100,22 +115,42 @@ class Workshop:
         """The bytes that the network's activations may take now; None where they may take all."""
         return self._ways[0].max_memory
 
-    def embed_volume(self, volume: Volume, progress: Progress | None = None) -> EmbeddedScan:
-        """The embedding of a volume, from the cache where it is there."""
+    def prepare(self, volume: Volume) -> PreparedScan:
+        """What is needed of a volume to embed it: its embedding from the cache, or its body resampled.
+
+        Needs no network, so that it may be done in a thread while another scan is embedded.
+        """
+        started = time.perf_counter()
+        digest = scan_digest(volume)
+        cached = self.cache.get(embedding_key(digest, self.engine.model), self.engine.model.device)
+        if cached is None:
+            body = self.engine.prepare(volume)
+        else:
+            source = None if volume.source is None else str(volume.source)
+            body = replace(cached, name=volume.name, source=source, warnings=volume.warnings)
+        return PreparedScan(digest, body, time.perf_counter() - started)
+
+    def embed(self, scan: PreparedScan, progress: Progress | None = None) -> EmbeddedScan:
+        """The embedding of a prepared scan."""
         started = time.perf_counter()
 
-        def find_or_compute(engine: TransferEngine) -> tuple[str, Embedding, bool]:
-            key = embedding_key(volume, engine.model)
-            found = self.cache.get(key, engine.model.device)
-            return key, found or self._computed(engine, volume, progress), found is not None
+        def compute(engine: TransferEngine) -> tuple[str, Embedding]:
+            key = embedding_key(scan.digest, engine.model)
+            return key, scan.body if scan.is_cached else self._computed(engine, scan.body, progress)
 
-        key, embedding, from_cache = self.attempt(find_or_compute)
-        embedding = replace(embedding, name=volume.name, warnings=volume.warnings)
-        return EmbeddedScan(embedding, key, time.perf_counter() - started, from_cache)
+        key, embedding = self.attempt(compute)
+        seconds = scan.seconds + time.perf_counter() - started
+        return EmbeddedScan(embedding, key, seconds, scan.is_cached)
+
+    def embed_volume(self, volume: Volume, progress: Progress | None = None) -> EmbeddedScan:
+        """The embedding of a volume, from the cache where it is there."""
+        if progress is not None:
+            progress("resampling", 0.0)
+        return self.embed(self.prepare(volume), progress)
 
     def keep(self, scan: EmbeddedScan) -> None:
         """Put a new embedding into the cache; where that fails, a note says so and nothing is lost but time."""
-        if scan.from_cache:
+        if scan.from_cache or not self.cache.limit_bytes:
             return
         try:
             self.cache.put(scan.cache_key, scan.embedding)
@@ -203,10 +238,10 @@ class Workshop:
         way = self._ways[0]
         return self._make_engine(way.device, self.settings.model, way.max_memory, self.settings.profile)
 
-    def _computed(self, engine: TransferEngine, volume: Volume, progress: Progress | None) -> Embedding:
+    def _computed(self, engine: TransferEngine, body: PreparedVolume, progress: Progress | None) -> Embedding:
         limit = self.limit
         try:
-            return engine.embed(volume, progress)
+            return engine.embed(body, progress)
         except UsageError as error:
             if limit == self.settings.max_memory:
                 raise

@@ -47,13 +47,18 @@ def default_cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samlandmark"
 
 
-def embedding_key(volume: Volume, model: EmbeddingModel) -> str:
-    """SHA-256, in hexadecimal, of all that an embedding depends on."""
-    computed_by = [__version__, model.checksum, str(model.dtype), model.metadata.spacing_mm]
+def scan_digest(volume: Volume) -> str:
+    """SHA-256, in hexadecimal, of a scan's voxels and their place in the patient."""
     scan = [str(volume.array.dtype), volume.array.shape, volume.ijk_to_lps.tolist()]
-    digest = hashlib.sha256(json.dumps([computed_by, scan]).encode())
+    digest = hashlib.sha256(json.dumps(scan).encode())
     digest.update(np.ascontiguousarray(volume.array).data)
     return digest.hexdigest()
+
+
+def embedding_key(digest: str, model: EmbeddingModel) -> str:
+    """SHA-256, in hexadecimal, of all that the embedding of a scan with this `scan_digest` depends on."""
+    computed_by = [__version__, model.checksum, str(model.dtype), model.metadata.spacing_mm]
+    return hashlib.sha256(json.dumps([computed_by, digest]).encode()).hexdigest()
 
 
 class EmbeddingCache:

@@ -17,15 +17,12 @@ from ..model.network import AIR_HU
 from ..progress import Progress
 from ..volume import CanonicalVolume, Volume
 from .embedding import Embedding, Image, Level
+from .prepared import TISSUE_THRESHOLD_HU, PreparedVolume
 
 BYTES_PER_VOXEL = {torch.bfloat16: 60, torch.float32: 95}
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
 SLAB_ALIGNMENT = 4
 ANCHORS = 500
-TISSUE_THRESHOLD_HU = -300.0
-BODY_MARGIN_MM = 16.0
-SPECK_VOXELS = 30
-"""A slab of the volume with fewer voxels of tissue than this holds only noise."""
 
 
 class Embedder:
@@ -35,17 +32,21 @@ class Embedder:
         self.model, self.max_memory = model, max_memory
         self._bytes_per_voxel = BYTES_PER_VOXEL[model.dtype]
 
-    def embed(self, volume: Volume, progress: Progress | None = None) -> Embedding:
+    def prepare(self, volume: Volume) -> PreparedVolume:
+        """All of the work on a volume that needs no network; `embed` does it where it has not been done before."""
+        return PreparedVolume.of(volume, self.model.metadata.spacing_mm)
+
+    def embed(self, volume: Volume | PreparedVolume, progress: Progress | None = None) -> Embedding:
         """Embed a volume; `progress(step, fraction)` is called as it goes on.
 
         Raises UsageError where `max_memory` does not even allow the thinnest slab.
         """
         progress = progress or _silent
         metadata = self.model.metadata
-        started = time.perf_counter()
         progress("resampling", 0.0)
-        canonical = _around_the_body(volume.canonical(metadata.spacing_mm))
-        resampled = time.perf_counter()
+        prepared = volume if isinstance(volume, PreparedVolume) else self.prepare(volume)
+        canonical = prepared.canonical
+        started = time.perf_counter()
         hu = _padded(torch.from_numpy(canonical.array), metadata.size_divisor)
         progress("coarse embedding", 0.3)
         coarse_grid = _coarser_grid(canonical.grid, metadata.coarse_spacing_mm)
@@ -54,16 +55,16 @@ class Embedder:
         progress("fine embedding", 0.4)
         fine_grid = _coarser_grid(canonical.grid, metadata.fine_spacing_mm)
         fine = _cropped(self._fine(hu, progress), fine_grid, torch.float16)
-        seconds = {"resample": resampled - started, "embed": time.perf_counter() - resampled}
+        seconds = {"resample": prepared.seconds, "embed": time.perf_counter() - started}
         return Embedding(
-            name=volume.name,
+            name=prepared.name,
             fine=Level(fine, fine_grid),
             coarse=Level(coarse, coarse_grid),
             image=self._image(canonical),
             anchors_lps=_anchors_lps(canonical),
-            field_of_view=volume.field_of_view,
-            source=None if volume.source is None else str(volume.source),
-            warnings=volume.warnings,
+            field_of_view=prepared.field_of_view,
+            source=prepared.source,
+            warnings=prepared.warnings,
             seconds=seconds,
         )
 
@@ -136,25 +137,6 @@ def _cropped(vectors: Tensor, grid: CanonicalGrid, dtype: torch.dtype) -> Tensor
     depth, height, width = grid.shape_kji
     part = vectors[:depth, :height, :width]
     return torch.empty(part.shape, dtype=dtype, device=part.device).copy_(part)
-
-
-def _around_the_body(canonical: CanonicalVolume) -> CanonicalVolume:
-    """The part that holds anything but air: up to three quarters of a wide scan need not be embedded."""
-    tissue = canonical.array > TISSUE_THRESHOLD_HU
-    margin = round(BODY_MARGIN_MM / canonical.grid.spacing_mm)
-    box = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        filled = np.flatnonzero(np.count_nonzero(tissue, axis=others) >= SPECK_VOXELS)
-        if len(filled) == 0:
-            return canonical
-        box.append(slice(max(0, filled[0] - margin), min(tissue.shape[axis], filled[-1] + 1 + margin)))
-    array = canonical.array[tuple(box)]
-    first_ijk = [part.start for part in box[::-1]]
-    grid = CanonicalGrid(
-        canonical.grid.lps_from_index(first_ijk), canonical.grid.spacing_mm, tuple(array.shape[::-1])
-    )
-    return CanonicalVolume(np.ascontiguousarray(array), grid)
 
 
 def _anchors_lps(canonical: CanonicalVolume) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from SAMLandmarkLib.embedding.cache import EmbeddingCache, default_cache_folder, embedding_key
+from SAMLandmarkLib.embedding.cache import EmbeddingCache, default_cache_folder, embedding_key, scan_digest
 from SAMLandmarkLib.embedding.embedding import Embedding, Image, Level
 from SAMLandmarkLib.errors import OutputError
 from SAMLandmarkLib.geometry import CanonicalGrid, FieldOfView
@@ -82,8 +82,8 @@ def test_key_is_of_content_and_not_of_name(engine):
         Volume(array.astype(np.float32), np.eye(4)),
         Volume(array.reshape(6, 5, 7), np.eye(4)),
     ]
-    assert len({embedding_key(volume, engine.model) for volume in same}) == 1
-    assert len({embedding_key(volume, engine.model) for volume in [same[0], *different]}) == 5
+    assert len({embedding_key(scan_digest(volume), engine.model) for volume in same}) == 1
+    assert len({embedding_key(scan_digest(volume), engine.model) for volume in [same[0], *different]}) == 5
 
 
 def test_least_recently_used_make_room(cache):
