@@ -22,6 +22,16 @@ def file_name(target: str, suffix: str) -> str:
     return _NOT_IN_FILE_NAMES.sub("_", target) + suffix
 
 
+def folder_name(name: str) -> str:
+    """Name of a folder for something called `name`; never one that means another folder, such as "..".
+
+    >>> folder_name("Müller/Anna"), folder_name(".."), folder_name("case 1.")
+    ('Müller_Anna', '_._', 'case 1_')
+    """
+    safe = file_name(name.strip(), "")
+    return re.sub(r"^\.|[. ]$", "_", safe) or "_"
+
+
 def markups_name(target: str) -> str:
     """File name of a target's markups."""
     return file_name(target, ".mrk.json")
@@ -46,14 +56,19 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
         f"{path.absolute().parent.name}_{name}" if counts[collision_key(name)] > 1 else name
         for name, path in zip(names, paths, strict=True)
     ]
-    return _numbered(longer)
+    return numbered_names(longer)
 
 
 def _name_of(path: Path) -> str:
     return volume_name(path if path.name else path.resolve())
 
 
-def _numbered(names: Sequence[str]) -> list[str]:
+def numbered_names(names: Sequence[str]) -> list[str]:
+    """The names, with a number at the end of each whose files would be the same as those of an earlier one.
+
+    >>> numbered_names(["chest", "pelvis", "Chest"])
+    ['chest', 'pelvis', 'Chest_2']
+    """
     taken: set[str] = set()
     return [_first_free(name, taken) for name in names]
 
