@@ -22,6 +22,7 @@ SOFT_TISSUE = Window("soft tissue", -160.0, 240.0)
 LUNG = Window("lung", -1350.0, 150.0)
 # For bone, and for vessels full of contrast medium: calcifications stay apart from both.
 WIDE = Window("wide", -250.0, 750.0)
+BONE = Window("bone", -500.0, 1300.0)
 
 # Aerated lung; the air around the patient is darker.
 _LUNG_HU = (-950.0, -500.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import qt
@@ -11,6 +12,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from SAMLandmarkLib.session import Change, TransferSession
+from SAMLandmarkLib.session.review_actions import REVIEW_KEYS
 from SAMLandmarkLib.worker import WorkerClient
 
 from .advanced_step import AdvancedStep
@@ -57,17 +59,7 @@ class Panel(VTKObservationMixin):
         self._sideBySide = SideBySide(ui, hints, session)
 
     def _keys(self) -> dict[str, Any]:
-        review = self._reviewStep
-        return {
-            "N": review.nextDoubtful,
-            "A": review.accept,
-            "R": review.reject,
-            "C": review.nextCandidate,
-            "M": review.setMissing,
-            "P": review.putUnderMouse,
-            "Ctrl+Z": review.undo,
-            "Ctrl+Y": review.redo,
-        }
+        return {key: partial(self._reviewStep.do, action) for key, action in REVIEW_KEYS.items()}
 
     def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
         """Show and follow other parameters, or none while a scene is closing."""

@@ -8,9 +8,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from SAMLandmarkLib.review.words import TEXT_COLOR, cell_color, cell_text, detail_text
 from SAMLandmarkLib.session import TransferSession
-
-from .review_text import TEXT_COLOR, cellColor, cellText, detailText
 
 _LABEL_WIDTH, _NARROWEST_CELL, _CELL_MARGIN = 150, 90, 8
 _MARK = "▶ "
@@ -90,13 +89,13 @@ class ReviewTable:
         item = self._session.item(scan.key, label)
         cell = self._table.item(row, column) or qt.QTableWidgetItem()
         outdated = item is not None and self._session.is_outdated(scan.key, label)
-        cell.setText("" if item is None else cellText(item, outdated))
+        cell.setText("" if item is None else cell_text(item, outdated))
         relative = self._session.state.relative_displacement_mm(scan.key, label)
-        cell.setToolTip("" if item is None else detailText(item, scan.title, outdated, relative))
+        cell.setToolTip("" if item is None else detail_text(item, scan.title, outdated, relative))
         if item is None:
             cell.setData(qt.Qt.BackgroundRole, None)
         else:
-            cell.setBackground(qt.QBrush(qt.QColor(cellColor(item, outdated))))
+            cell.setBackground(qt.QBrush(qt.QColor(cell_color(item, outdated))))
         cell.setForeground(qt.QBrush(qt.QColor(TEXT_COLOR)))
         cell.setTextAlignment(qt.Qt.AlignCenter)
         if self._table.item(row, column) is None:

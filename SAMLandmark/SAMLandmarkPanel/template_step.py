@@ -7,11 +7,12 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from SAMLandmarkLib.scene.points import create_points, number_points
 from SAMLandmarkLib.session import TransferSession
 
 from .follow_up_list import FollowUpList
 from .parameters import SAMLandmarkParameterNode
-from .placing import Placing
+from .placing import PlaceButton
 from .widget_help import WidgetHelp
 
 
@@ -25,10 +26,10 @@ class TemplateStep:
         self._placer = ui.pointsList.markupsPlaceWidget()
         # the button with words does what the icons of this widget do
         self._placer.setVisible(False)
-        self._placing = Placing(ui.placeButton, self._placer, session)
+        self._placing = PlaceButton(ui.placeButton, self._placer, session)
         self._followUps = FollowUpList(ui.followUpList, self._ticked)
         ui.placeButton.toggled.connect(self._placeToggled)
-        ui.pointsSelector.nodeAddedByUserAction.connect(_nameNewPoints)
+        ui.pointsSelector.nodeAddedByUserAction.connect(number_points)
 
     def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
         """Show other parameters, or none while a scene is closing."""
@@ -72,21 +73,9 @@ class TemplateStep:
 
     def _placeToggled(self, checked: bool) -> None:
         if checked and self._parameters is not None and self._parameters.templatePoints is None:
-            self._parameters.templatePoints = _newPoints()
+            self._parameters.templatePoints = create_points(slicer.mrmlScene)
             self.update()
         if checked:
             self._placing.start()
         else:
             self._placing.stop()
-
-
-def _newPoints() -> Any:
-    name = slicer.mrmlScene.GenerateUniqueName(_("Landmarks"))
-    points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
-    _nameNewPoints(points)
-    return points
-
-
-def _nameNewPoints(points: Any) -> None:
-    points.CreateDefaultDisplayNodes()
-    points.SetControlPointLabelFormat(_("Point {number}").format(number="%d"))

@@ -8,10 +8,9 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.session import Activity, TransferSession
+from SAMLandmarkLib.session.estimate import duration_in_words
 
 from .widget_help import WidgetHelp, showText
-
-_MINUTE = 60
 
 
 class TransferStep:
@@ -65,11 +64,4 @@ class TransferStep:
 
     def _estimateText(self, pointless: bool) -> str:
         seconds = None if pointless else self._session.estimate_seconds()
-        if seconds is None:
-            return ""
-        if seconds < 2:
-            return _("The scans are ready: a transfer takes a moment.")
-        if seconds < 1.5 * _MINUTE:
-            return _("This takes about {seconds} s on this computer.").format(seconds=round(seconds))
-        minutes = round(seconds / _MINUTE)
-        return _("This takes about {minutes} min on this computer.").format(minutes=minutes)
+        return "" if seconds is None else duration_in_words(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from xml.sax.saxutils import escape
 
 from .nodes import nodes_of_class
@@ -37,17 +38,40 @@ class ScanViews:
         return f"SAMLandmark{self.number}{orientation}"
 
 
+class Window(Protocol):
+    """Where the scans are shown: Slicer's main window, or a web page."""
+
+    def arrange(self, scans: Sequence[ScanViews], orientations: Sequence[str]) -> None:
+        """Show a view for each orientation of each scan, by the names that `ScanViews.view_name` gives them."""
+
+
+class SlicerWindow:
+    """Slicer's main window, which shows what the scene's layout node says; without that node nothing is shown."""
+
+    def __init__(self, scene: object) -> None:
+        self._scene = scene
+
+    def arrange(self, scans: Sequence[ScanViews], orientations: Sequence[str]) -> None:
+        """See `Window`."""
+        layout = self._scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        if layout is not None:
+            _describe_layout(layout, layout_xml(scans, orientations))
+
+
 def layout_xml(scans: Sequence[ScanViews], orientations: Sequence[str] = ("Axial",)) -> str:
     """Slicer's layout description: a column for each scan, in it a view for each orientation."""
     columns = "".join(f"<item>{_column(scan, orientations)}</item>" for scan in scans)
     return f'<layout type="horizontal" split="true">{columns}</layout>'
 
 
-def show_layout(scene: object, scans: Sequence[ScanViews], orientations: Sequence[str] = ("Axial",)) -> None:
-    """Show the scans' views in Slicer's window, and give the views their titles, orientations and groups."""
-    layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if layout is not None:
-        _arrange(layout, layout_xml(scans, orientations))
+def show_layout(
+    scene: object,
+    scans: Sequence[ScanViews],
+    orientations: Sequence[str] = ("Axial",),
+    window: Window | None = None,
+) -> None:
+    """Show the scans' views in `window` (Slicer's), and give the views their titles, orientations and groups."""
+    (window or SlicerWindow(scene)).arrange(scans, orientations)
     for scan in scans:
         for orientation in orientations:
             _prepare_view(scene, scan, orientation)
@@ -96,7 +120,7 @@ def _color(scan: ScanViews) -> str:
     return _COLORS[min(scan.number, 1)]
 
 
-def _arrange(layout: object, xml: str) -> None:
+def _describe_layout(layout: object, xml: str) -> None:
     if not layout.AddLayoutDescription(LAYOUT_ID, xml):
         layout.SetLayoutDescription(LAYOUT_ID, xml)
     if layout.GetViewArrangement() == LAYOUT_ID:

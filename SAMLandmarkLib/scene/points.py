@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
 
 from ..review import Point, ReviewItem
 from ..translation import _
-from .frames import own_lps_from
+from .frames import own_lps_from, ras_from_own_lps
+
+if TYPE_CHECKING:
+    from ..landmarks import Landmark
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,28 @@ def read_points(markups_node: object, volume_node: object) -> tuple[ScenePoint, 
             numbers, own_lps_from(ras, markups_node, volume_node).tolist(), strict=True
         )
     )
+
+
+def create_points(scene: object) -> object:
+    """A new, empty point list for a template; its points are numbered as they are placed."""
+    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", scene.GenerateUniqueName(_("Landmarks")))
+    number_points(points)
+    return points
+
+
+def add_points(markups_node: object, volume_node: object, landmarks: Iterable[Landmark]) -> None:
+    """Put the landmarks that have a position (LPS mm, the own frame of a volume) into a point list."""
+    defined = [landmark for landmark in landmarks if landmark.position_lps is not None]
+    positions = [landmark.position_lps for landmark in defined]
+    places = ras_from_own_lps(positions, volume_node, markups_node).tolist()
+    for landmark, place in zip(defined, places, strict=True):
+        markups_node.AddControlPoint(place, landmark.label)
+
+
+def number_points(markups_node: object) -> None:
+    """Call the points that will be placed in a list "Point 1", "Point 2" and so on."""
+    markups_node.CreateDefaultDisplayNodes()
+    markups_node.SetControlPointLabelFormat(_("Point {number}").format(number="%d"))
 
 
 def label_problem(points: Sequence[ScenePoint] | Sequence[ReviewItem]) -> str:

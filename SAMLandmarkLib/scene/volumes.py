@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -15,8 +16,30 @@ from ..geometry import LPS_FROM_RAS
 from ..translation import _
 from .nodes import nodes_of_class
 
+if TYPE_CHECKING:
+    from ..crops import Window
+    from ..volume import Volume
+
 KEY_ATTRIBUTE = "SAMLandmark.ScanKey"
 _SMALL_TURN = np.deg2rad(20.0)
+
+
+def add_volume(scene: object, volume: Volume, name: str, date: str | None = None) -> object:
+    """Put a volume into the scene; `date` is the study's, like "2024-05-31"."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
+    slicer.util.updateVolumeFromArray(node, volume.array)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS_FROM_RAS @ volume.ijk_to_lps))
+    if date:
+        node.SetAttribute("DICOM.StudyDate", date)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def show_window(volume_node: object, window: Window) -> None:
+    """Show a volume with a gray-level window."""
+    display = volume_node.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(window.black_hu, window.white_hu)
 
 
 def scan_key(volume_node: object) -> str:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from ..review import Point
-from ..scene.layout import MAXIMUM_SCANS, ScanViews, show_layout
+from ..scene.layout import MAXIMUM_SCANS, ScanViews, Window, show_layout
+from ..scene.linking import LinkedScrolling
 from ..scene.views import jump, mark, show_volume
 from .board import ReviewBoard
 from .scans import Scan
@@ -26,12 +27,18 @@ def _title(scan: Scan, ambiguous: bool) -> str:
 
 
 class Viewing:
-    """The landmark under review, the views that look at it, and the heat map of it."""
+    """The landmark under review, the views that look at it, and the heat map of it.
 
-    def __init__(self, board: ReviewBoard, work: Work) -> None:
+    `awaited` are the labels just placed or moved on the template: a follow-up in which one is found looks at it.
+    """
+
+    def __init__(self, board: ReviewBoard, work: Work, window: Window | None) -> None:
         self.current: tuple[str, str] | None = None
+        self.awaited: Sequence[str] = ()
+        self.linking = LinkedScrolling(board.scene)
         self._board = board
         self._work = work
+        self._window = window
         self._orientations: tuple[str, ...] = ()
         self._shown: tuple[str, ...] = ()
 
@@ -51,10 +58,12 @@ class Viewing:
         self._shown = tuple(scan.key for scan in scans)
         titles = view_titles(scans)
         views = [ScanViews(scan.key, titles[number], number) for number, scan in enumerate(scans)]
-        show_layout(self._board.scene, views, self._orientations)
-        for scan in scans:
-            show_volume(scan.node)
+        with self.linking.paused():
+            show_layout(self._board.scene, views, self._orientations, self._window)
+            for scan in scans:
+                show_volume(scan.node)
         self._board.show_points(self._work.template, self._work.follow_ups, apart=True)
+        self.linking.watch()
 
     def _scans_to_show(self) -> list[Scan]:
         """As many as there is room for; the one under review takes the last place if it has none."""
@@ -64,7 +73,7 @@ class Viewing:
 
     def select(self, scan_key: str, label: str) -> None:
         """Review this landmark: template and follow-up look at it."""
-        self.current = (scan_key, label)
+        self.current, self.awaited = (scan_key, label), ()
         if self._orientations and scan_key not in self._shown:
             self._arrange()
         self.look_at_current()
@@ -75,14 +84,31 @@ class Viewing:
         if self.current is None or self.current[0] != scan.key or self.current[1] not in labels:
             self.current = (scan.key, labels[0])
             # not the follow-up: it stays where the user's mouse is
-            _show(self._place_in_template(), jump)
+            with self.linking.paused():
+                _show(self._place_in_template(), jump)
             self._let_heat_map_follow()
         self.mark_current()
 
+    def found(self, scan: Scan, labels: Sequence[str]) -> bool:
+        """Landmarks were found in a follow-up; whether one of them is under review because it was just placed."""
+        awaited = [label for label in self.awaited if label in labels]
+        if not awaited:
+            return False
+        if self.current is None or self.current[1] not in awaited:
+            self.current = (scan.key, awaited[-1])
+            self._let_heat_map_follow()
+        with self.linking.paused():
+            # not the template: it stays where the user's mouse is
+            place = self._board.state.item(scan.key, self.current[1]).place_of_interest
+            _show((scan, place), jump)
+        _show(self._place_in_template(), mark)
+        return True
+
     def look_at_current(self) -> None:
         """Let the views of template and follow-up look at the current landmark, with a crosshair there."""
-        _show(self._place_in_template(), jump)
-        _show(self._place_in_follow_up(), jump)
+        with self.linking.paused():
+            _show(self._place_in_template(), jump)
+            _show(self._place_in_follow_up(), jump)
 
     def mark_current(self) -> None:
         """Put the crosshairs where the current landmark is now; the views stay where they are."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..geometry import CanonicalGrid
+from ..translation import _
 
 GRID_MM = 2.0
 # Measured on two cores of an ordinary server; a desktop is faster. Used until this machine was measured itself.
@@ -14,6 +15,7 @@ SECONDS_PER_MILLION_VOXELS = 4.0
 START_SECONDS = 5.0
 # Matching all landmarks of one follow-up, the first time with its preparation.
 MATCHING_SECONDS = 1.0
+_MINUTE = 60
 
 
 class TimeEstimate:
@@ -50,3 +52,17 @@ def million_voxels_2mm(shape: tuple[int, ...], ijk_to_lps: np.ndarray) -> float:
     2.0
     """
     return float(np.prod(CanonicalGrid.covering(ijk_to_lps, shape[::-1], GRID_MM).size_ijk)) / 1e6
+
+
+def duration_in_words(seconds: float) -> str:
+    """A sentence on how long a transfer takes.
+
+    >>> duration_in_words(42.3)
+    'This takes about 42 s on this computer.'
+    """
+    if seconds < 2:
+        return _("The scans are ready: a transfer takes a moment.")
+    if seconds < 1.5 * _MINUTE:
+        return _("This takes about {seconds} s on this computer.").format(seconds=round(seconds))
+    minutes = round(seconds / _MINUTE)
+    return _("This takes about {minutes} min on this computer.").format(minutes=minutes)

@@ -30,17 +30,20 @@ class Follower:
 
     # ---- the template
 
-    def template_changed(self, points: Sequence[ScenePoint], who: str, live: bool) -> bool:
-        """The template's points may be others now; whether anything changed. With `live` they are transferred."""
+    def template_changed(self, points: Sequence[ScenePoint], who: str, live: bool) -> list[str] | None:
+        """The template's points may be others now: the labels placed or moved, None where nothing changed.
+
+        With `live` these are transferred.
+        """
         if tuple(points) == self._board.points or label_problem(points):
-            return False
+            return None
         step = self._board.step_of_event()
         moved = self.take_template(points, who, step)
         if live and moved:
             for scan in self._work.follow_ups:
                 self._work.want(scan, moved, step)
             self._work.send()
-        return True
+        return moved
 
     def take_template(self, points: Sequence[ScenePoint], who: str, step: UndoStep) -> list[str]:
         """Rename, remove and order the review's landmarks as the template's are; the labels placed or moved."""

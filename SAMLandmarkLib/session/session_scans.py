@@ -6,6 +6,7 @@ import getpass
 from collections.abc import Iterable
 from functools import partial
 
+from ..scene.layout import Window
 from ..scene.points import read_points
 from ..scene.review_node import ReviewNode
 from ..scene.studies import by_study_date
@@ -24,7 +25,9 @@ from .work import Owner, Work
 class SessionScans(Announcer, Owner):
     """The part of `TransferSession` that knows the scans; it reacts to what the user does in the scene's views."""
 
-    def __init__(self, scene: object, worker: WorkerClient, who: str = "") -> None:
+    def __init__(
+        self, scene: object, worker: WorkerClient, who: str = "", window: Window | None = None
+    ) -> None:
         super().__init__()
         prepare_undo(scene)
         self.scene = scene
@@ -35,7 +38,7 @@ class SessionScans(Announcer, Owner):
         self._board = ReviewBoard(scene)
         self._work = Work(scene, worker, self)
         self._follower = Follower(self._board, self._work)
-        self._viewing = Viewing(self._board, self._work)
+        self._viewing = Viewing(self._board, self._work, window)
         self._watches: list[MarkupsWatch | TransformWatch] = []
         self._scene_watch = SceneWatch(scene, self._scene_closing, self._node_removed, self._undone)
 
@@ -50,6 +53,7 @@ class SessionScans(Announcer, Owner):
         self._listeners.clear()
         self._work.stop()
         self._stop_watching()
+        self._viewing.linking.on = False
         self._scene_watch.stop()
 
     @property
@@ -163,9 +167,11 @@ class SessionScans(Announcer, Owner):
     def _template_changed(self) -> None:
         if is_in_flux(self.scene) or self.template_volume is None:
             return
-        if self._follower.template_changed(
-            read_points(self._markups, self.template_volume), self.who, self._live
-        ):
+        points = read_points(self._markups, self.template_volume)
+        placed = self._follower.template_changed(points, self.who, self._live)
+        if placed is not None:
+            if self._live:
+                self._viewing.awaited = placed
             self._viewing.mark_current()
             self._notify(Change.SCANS, Change.REVIEW)
 
@@ -180,6 +186,7 @@ class SessionScans(Announcer, Owner):
     def _scene_closing(self) -> None:
         self._work.stop()
         self._work.heat_maps.shown = False
+        self._viewing.linking.on = False
         self._stop_watching()
         self._work.set_scans(None, [])
         self._board.close()

@@ -119,9 +119,10 @@ class SessionTransfer(SessionScans):
         state = self._board.state.with_result(scan.key, items, wish.again, self.who)
         self._board.commit(state, wish.step, [scan])
         self._board.remember_provenance(scan.key, reply.provenance)
-        self._tell_if(" ".join(reply.notes))
         self._watch_nodes()
-        self._notify(Change.REVIEW)
+        looked_at = self._viewing.found(scan, [item.label for item in items])
+        self._notify(Change.REVIEW, *([Change.SELECTION] if looked_at else []))
+        self._tell_if(" ".join(reply.notes))
 
     def work_changed(self) -> None:
         """The status is another one."""

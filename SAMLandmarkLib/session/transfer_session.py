@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..review import ReviewItem, ReviewState, next_doubtful
@@ -20,8 +21,8 @@ _Operation = Callable[..., ReviewState]
 class TransferSession(SessionTransfer):
     """Carries the landmarks of a template to its follow-ups and keeps the review of them in a scene.
 
-    `worker` computes and stays the caller's; `who` signs the log (the user's login name by default). The scene's
-    undo is turned on. Everything is kept in the scene: closing the session loses nothing, and `restore` takes it up
+    `worker` computes and stays the caller's; `who` signs the log (the user's login name by default); `window` shows the
+    views (Slicer's own by default). The scene's undo is turned on. Everything is kept in the scene: closing the session loses nothing, and `restore` takes it up
     again. All methods belong to the main thread; what comes from the worker arrives in `poll`, which must be called
     again and again, for example every 50 ms.
     """
@@ -139,6 +140,21 @@ class TransferSession(SessionTransfer):
     def leave_side_by_side(self) -> None:
         """Show the points of every scan in all views again, as another layout needs it."""
         self._viewing.leave_side_by_side()
+
+    @property
+    def linked_scrolling(self) -> bool:
+        """Whether scrolling through one scan scrolls the others by as much."""
+        return self._viewing.linking.on
+
+    @linked_scrolling.setter
+    def linked_scrolling(self, linked: bool) -> None:
+        self._viewing.linking.on = linked
+
+    @contextmanager
+    def views_apart(self) -> Iterator[None]:
+        """While this lasts, a host may move views, for example to fit them, without scrolling linked ones."""
+        with self._viewing.linking.paused():
+            yield
 
     @property
     def heat_map_shown(self) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from slicer.i18n import tr as _
-
-from SAMLandmarkLib.review import Decision, ReviewItem
-from SAMLandmarkLib.review.reasons import reason_in_words
+from ..translation import _
+from .item import Decision, ReviewItem
+from .reasons import reason_in_words
 
 TEXT_COLOR = "#101010"
 _OPEN_COLORS = {"FOUND": "#dcf0de", "DOUBTFUL": "#ffdf94", "MISSING": "#dedede"}
@@ -20,28 +19,28 @@ _DECIDED_COLORS = {
 OUTDATED_COLOR = "#e6d5f5"
 
 
-def cellColor(item: ReviewItem, outdated: bool = False) -> str:
+def cell_color(item: ReviewItem, outdated: bool = False) -> str:
     """The background of a cell, as #rrggbb."""
     if outdated:
         return OUTDATED_COLOR
     return _DECIDED_COLORS.get(item.decision) or _OPEN_COLORS[item.status]
 
 
-def cellText(item: ReviewItem, outdated: bool = False) -> str:
+def cell_text(item: ReviewItem, outdated: bool = False) -> str:
     """Two short lines: status and confidence; cycle distance and displacement, or the reason."""
     if outdated:
         return f"{_('Outdated')}\n{_('transfer again')}"
-    return "\n".join(line for line in (_statusText(item), _evidenceText(item)) if line)
+    return "\n".join(line for line in (_status_text(item), _evidence_text(item)) if line)
 
 
-def _statusText(item: ReviewItem) -> str:
-    words = statusWord(item)
+def _status_text(item: ReviewItem) -> str:
+    words = status_word(item)
     if item.position_lps is None or item.decision is Decision.CORRECTED:
         return words
     return _("{status}  {confidence} %").format(status=words, confidence=round(100 * item.confidence))
 
 
-def statusWord(item: ReviewItem) -> str:
+def status_word(item: ReviewItem) -> str:
     """What an item is, in a word or two."""
     decided = {
         Decision.ACCEPTED: _("✓ Accepted"),
@@ -53,7 +52,7 @@ def statusWord(item: ReviewItem) -> str:
     return decided.get(item.decision) or found[item.status]
 
 
-def _evidenceText(item: ReviewItem) -> str:
+def _evidence_text(item: ReviewItem) -> str:
     if item.position_lps is None:
         return reason_in_words(item.reason) if item.decision is Decision.OPEN else ""
     moved = "" if item.displacement_mm is None else _("moved {mm} mm").format(mm=round(item.displacement_mm))
@@ -63,20 +62,20 @@ def _evidenceText(item: ReviewItem) -> str:
     return f"{cycle} · {moved}" if moved else cycle
 
 
-def detailText(item: ReviewItem, scan: str, outdated: bool = False, relative_mm: float | None = None) -> str:
+def detail_text(item: ReviewItem, scan: str, outdated: bool = False, relative_mm: float | None = None) -> str:
     """Everything about one landmark of one follow-up, in sentences; `relative_mm`: how far it moved beyond the others."""
-    title = _("{label} on {scan}: {status}.").format(label=item.label, scan=scan, status=statusWord(item))
-    parts = [title, *_evidenceSentences(item), *_displacementSentences(item, relative_mm)]
+    title = _("{label} on {scan}: {status}.").format(label=item.label, scan=scan, status=status_word(item))
+    parts = [title, *_evidence_sentences(item), *_displacement_sentences(item, relative_mm)]
     if outdated:
         parts.append(_("The point was moved on the template since; transfer again."))
     return " ".join(parts)
 
 
-def _evidenceSentences(item: ReviewItem) -> list[str]:
-    return _correctionSentences(item) if item.decision is Decision.CORRECTED else _engineSentences(item)
+def _evidence_sentences(item: ReviewItem) -> list[str]:
+    return _correction_sentences(item) if item.decision is Decision.CORRECTED else _engine_sentences(item)
 
 
-def _displacementSentences(item: ReviewItem, relative_mm: float | None) -> list[str]:
+def _displacement_sentences(item: ReviewItem, relative_mm: float | None) -> list[str]:
     if item.displacement_mm is None:
         return []
     millimeters = f"{item.displacement_mm:.1f}"
@@ -86,14 +85,14 @@ def _displacementSentences(item: ReviewItem, relative_mm: float | None) -> list[
     return [text.format(mm=millimeters, relative=f"{relative_mm:.1f}")]
 
 
-def _correctionSentences(item: ReviewItem) -> list[str]:
+def _correction_sentences(item: ReviewItem) -> list[str]:
     if item.position_lps is None or item.transferred_lps is None:
         return []
     moved = math.dist(item.position_lps, item.transferred_lps)
     return [_("You moved it by {mm} mm.").format(mm=f"{moved:.1f}")]
 
 
-def _engineSentences(item: ReviewItem) -> list[str]:
+def _engine_sentences(item: ReviewItem) -> list[str]:
     parts = []
     if item.position_lps is not None:
         sure = _("{percent} % sure to be within 10 mm.")
@@ -109,7 +108,7 @@ def _engineSentences(item: ReviewItem) -> list[str]:
     return parts
 
 
-def summaryText(counts: dict[str, int]) -> str:
+def summary_text(counts: dict[str, int]) -> str:
     """How far the review is, in one line; `counts` as ReviewState.counts() gives them."""
     if not counts.get("total"):
         return ""
