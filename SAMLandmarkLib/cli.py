@@ -10,6 +10,7 @@ from . import __version__
 from .commands.calibrate import calibrate
 from .commands.demo import demo
 from .commands.evaluate import evaluate
+from .commands.report import report
 from .commands.train import export, train
 from .commands.transfer import transfer
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (transfer, demo, evaluate, train, export, calibrate):
+for command in (transfer, report, demo, evaluate, train, export, calibrate):
     app.command()(command)
 
 

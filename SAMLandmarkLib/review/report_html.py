@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Sequence
 from html import escape
+from itertools import zip_longest
 
 from .report_style import STYLE, SYMBOLS
+
+_LONG_WORD = 18
+_PIECES = re.compile(rf"[^_./\\-]{{0,{_LONG_WORD}}}[_./\\-]|.{{1,{_LONG_WORD}}}")
 
 
 class Html(str):
@@ -39,6 +44,22 @@ def element(name: str, *parts: object, **attributes: str) -> Html:
     return Html(f"<{name}{written}>{join(parts)}</{name}>")
 
 
+def breakable(text: str) -> Html:
+    """Text whose very long words, such as UIDs, may be broken at their separators, or else anywhere.
+
+    >>> breakable("a_b long_label_of_a_landmark_<1>")
+    'a_b long_<wbr>label_<wbr>of_<wbr>a_<wbr>landmark_<wbr>&lt;1&gt;'
+    """
+    words = re.split(rf"(\S{{{_LONG_WORD},}})", text)
+    pieces = ("<wbr>".join(map(html, _PIECES.findall(word))) for word in words[1::2])
+    return join(part for pair in zip_longest(words[::2], map(Html, pieces), fillvalue="") for part in pair)
+
+
+def date_text(date: object) -> Html:
+    """A date that is not broken, a dash where it is unknown."""
+    return element("time", date) if date else Html("–")
+
+
 def table(
     head: Sequence[object], rows: Iterable[Sequence[object]], numbers: Container[int] = (), kind: str = ""
 ) -> Html:
@@ -46,6 +67,7 @@ def table(
 
     def row(cells: Sequence[object], name: str) -> Html:
         kinds = ("number" if column in numbers else "" for column in range(len(cells)))
+        cells = [breakable(cell) if type(cell) is str else cell for cell in cells]
         written = (element(name, cell, kind=kind) for cell, kind in zip(cells, kinds, strict=True))
         return element("tr", *written)
 
