@@ -35,23 +35,30 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     # A short name, because `path.name` may already be as long as the file system allows.
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
     try:
-        yield temporary
-        _flush_to_disk(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(_write_failure(path, error)) from error
+        with output_errors(path):
+            yield temporary
+            _flush_to_disk(temporary)
+            os.replace(temporary, path)
+            _flush_folder(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError in the block into an OutputError that says what is wrong with writing `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(_write_failure(path, error)) from error
+
+
 def create_folder(path: str | os.PathLike) -> Path:
     """Create the folder `path` and its parents where needed, and return it; OutputError where that fails."""
     folder = Path(path)
-    try:
+    with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(_write_failure(folder, error)) from error
     return folder
 
 
@@ -71,6 +78,16 @@ def sha256_of(path: str | os.PathLike) -> str:
 def _flush_to_disk(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """After a power cut the file is there under its name; Windows does this by itself."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _write_failure(path: Path, error: OSError) -> str:

@@ -113,9 +113,13 @@ def report_document(
     results: Sequence[TransferResult],
     failures: Sequence[TargetFailure] = (),
     settings: Mapping[str, Any] | None = None,
+    checksum: Callable[[str], str | None] | None = None,
 ) -> dict[str, Any]:
-    """The content of `transfer.json`: model, settings, every target with inputs and candidates, failures."""
-    checksum = cache(_checksum)
+    """The content of `transfer.json`: model, settings, every target with inputs and candidates, failures.
+
+    `checksum(path)` is the SHA-256 of an input, for whoever knows it; by default the files are read.
+    """
+    checksum = checksum or cache(_checksum)
     return to_json(
         {
             "format": "samlandmark-transfer",
@@ -175,13 +179,14 @@ def _position_or_nan(item: TransferredLandmark) -> np.ndarray:
 
 
 def _table_row(target: str, item: TransferredLandmark) -> list[str]:
-    coordinates = [_number(value, 3) for value in _position_or_nan(item)]
-    scores = [_number(item.confidence, 4), _number(item.similarity, 4), _number(item.cycle_mm, 3)]
+    coordinates = [number_text(value, 3) for value in _position_or_nan(item)]
+    scores = [number_text(item.confidence, 4), number_text(item.similarity, 4), number_text(item.cycle_mm, 3)]
     return [target, item.label, *coordinates, item.status.value, *scores, item.reason]
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else ""
+def number_text(value: float | None, digits: int) -> str:
+    """A number for a table, empty where there is none."""
+    return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else ""
 
 
 def _target_document(result: TransferResult, checksum: Callable[[str], str | None]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .volume_paths import volume_name
 
+MARKUPS_SUFFIX = ".mrk.json"
 # What Windows, the strictest of the file systems in use, refuses in a file name.
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
@@ -26,7 +27,7 @@ def folder_name(name: str) -> str:
     """Name of a folder for something called `name`; never one that means another folder, such as "..".
 
     >>> folder_name("Müller/Anna"), folder_name(".."), folder_name("case 1.")
-    ('Müller_Anna', '_._', 'case 1_')
+    ('Müller_Anna', '__', 'case 1_')
     """
     safe = file_name(name.strip(), "")
     return re.sub(r"^\.|[. ]$", "_", safe) or "_"
@@ -34,7 +35,7 @@ def folder_name(name: str) -> str:
 
 def markups_name(target: str) -> str:
     """File name of a target's markups."""
-    return file_name(target, ".mrk.json")
+    return file_name(target, MARKUPS_SUFFIX)
 
 
 def collision_key(target: str) -> str:

@@ -65,3 +65,9 @@ MemoryOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write a machine-readable summary to stdout.")]
+CsvFrameOption = Annotated[
+    Frame | None,
+    typer.Option(
+        case_sensitive=False, help="Frame of a .csv file's coordinates; needed for .csv.", show_default=False
+    ),
+]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import (
+    CsvFrameOption,
     DeviceOption,
-    Frame,
     JsonOption,
     MemoryOption,
     ModelOption,
@@ -47,12 +47,6 @@ TargetsOption = Annotated[
     list[Path],
     typer.Option(
         "--target", "-f", metavar="SCAN", help="A scan to carry them to; may be given several times."
-    ),
-]
-CsvFrameOption = Annotated[
-    Frame | None,
-    typer.Option(
-        case_sensitive=False, help="Frame of a .csv file's coordinates; needed for .csv.", show_default=False
     ),
 ]
 PictureOption = Annotated[bool, typer.Option(help="Also write a picture for each target.")]

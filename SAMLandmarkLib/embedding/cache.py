@@ -12,7 +12,8 @@ import os
 import re
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ _ENTRY_NAME = re.compile(r"[0-9a-f]{64}\.npz")
 _LEFTOVER_NAME = re.compile(r"\.[0-9a-f]{12}\.npz")
 _LEFTOVER_SECONDS = 3600.0
 """A temporary file this old belongs to a process that died while writing it."""
+_CLAIMS = 16
+"""There are no more lock files than this; two names that share one only wait for each other."""
 
 
 def default_cache_folder() -> Path:
@@ -91,6 +94,19 @@ class EmbeddingCache:
         with atomic_path(self._path(key)) as temporary, open(temporary, "xb") as file:
             write_embedding(file, embedding)
         self._make_room()
+
+    @contextmanager
+    def claimed(self, name: str) -> Iterator[None]:
+        """Let other processes that claim the same name wait, so that they find in the cache what is computed here.
+
+        Raises OutputError where the folder can't be used.
+        """
+        from filelock import FileLock
+
+        _create_private_folder(self.folder)
+        number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % _CLAIMS
+        with FileLock(self.folder / f"claim-{number}.lock"):
+            yield
 
     def size_bytes(self) -> int:
         """What the embeddings take on disk; 0 where the folder does not exist."""

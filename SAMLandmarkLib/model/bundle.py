@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..bundled import bundled_folder
 from ..errors import ModelError
 from ..files import atomic_path
 from ..translation import _
 from .device import choose_device, compute_dtype
 from .folding import fold_batch_norm
-from .model_card import BUNDLED_MODEL_NAME, METADATA_FILE
+from .model_card import METADATA_FILE, bundled_model
 from .network import AIR_HU, SamNetwork
 
 FORMAT_VERSION = 1
@@ -66,7 +65,7 @@ class EmbeddingModel:
         Raises ModelError where the file is missing, damaged, of another version, or computes something else.
         """
         device = device if isinstance(device, torch.device) else choose_device(device)
-        path = bundled_folder("Models") / BUNDLED_MODEL_NAME if path is None else Path(path)
+        path = bundled_model() if path is None else Path(path)
         contents = _read_bytes(path)
         module, metadata, packed = _parse(contents, path)
         model = cls(module.to(device), metadata, hashlib.sha256(contents).hexdigest(), device)

@@ -26,9 +26,14 @@ class ModelCard:
     sha256: str
 
 
+def bundled_model() -> Path:
+    """The model file that comes with SAMLandmark; SAMLandmarkError where it is missing."""
+    return bundled_folder("Models") / BUNDLED_MODEL_NAME
+
+
 def read_model_card(path: Path | None = None) -> ModelCard:
     """Read the card of a model file, the bundled one by default; ModelError where there is none."""
-    path = bundled_folder("Models") / BUNDLED_MODEL_NAME if path is None else path
+    path = bundled_model() if path is None else path
     try:
         with ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(f"/extra/{METADATA_FILE}")]

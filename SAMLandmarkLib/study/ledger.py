@@ -153,6 +153,10 @@ class Ledger:
 
     # ---- scans
 
+    def entry(self, key: str) -> Entry | None:
+        """A scan's entry."""
+        return self.entries().get(key)
+
     def entries(self) -> dict[str, Entry]:
         """Every scan's entry by its key."""
         with closing(self._connection.cursor()) as cursor:
@@ -171,7 +175,7 @@ class Ledger:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
-                "UPDATE scan SET state = 'queued', kind = '', reason = '', files = '{}', changed_at = ? WHERE key = ?",
+                "UPDATE scan SET state = 'queued', kind = '', reason = '', changed_at = ? WHERE key = ?",
                 [(_now(), key) for key in keys],
             )
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import UsageError
 from ..review import Point, ReviewItem
 from ..review.item import point_or_none
-from ..target_names import file_name
+from ..target_names import file_name, folder_name
 from .ledger import LEDGER_NAME, Ledger, State
 from .plan import PatientPlan, StudyPlan, StudyScan
 
@@ -94,7 +94,7 @@ class StudyOutcome:
 
 def scan_file(folder: Path, scan: StudyScan, suffix: str) -> Path:
     """Where a file about a scan lies in the folder of the study."""
-    return folder / file_name(scan.patient, "") / file_name(scan.name, suffix)
+    return folder / folder_name(scan.patient) / file_name(scan.name, suffix)
 
 
 def _scan_outcome(folder: Path, scan: StudyScan, state: State, reason: str) -> ScanOutcome:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..child_processes import be_the_first_to_go
 from ..failures import INTERNAL, describe_exception
 from ..translation import _, pack
 from . import failures
@@ -29,15 +30,9 @@ CONFIGURE_SECONDS = 30.0
 def main() -> None:
     """Run a worker until its standard input ends."""
     faulthandler.enable()
-    _be_the_first_to_go()
+    be_the_first_to_go()
     requests, answers = _take_over_standard_streams()
     Server(requests, answers).run()
-
-
-def _be_the_first_to_go() -> None:
-    """Where memory runs out, Linux ends the largest process; have it end this one and not the program."""
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
 
 
 def _let_others_go_first() -> None:

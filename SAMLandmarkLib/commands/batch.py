@@ -1,0 +1,136 @@
+"""`samlandmark batch`: a whole study, on this computer or on a cluster, that can be gone on with at any time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    CsvFrameOption,
+    DeviceOption,
+    JsonOption,
+    MemoryOption,
+    ModelOption,
+    OutputOption,
+    Profile,
+    ProfileOption,
+    parse_memory,
+)
+from .terminal import exit_on_error
+
+StudyArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MANIFEST|DICOM_DIR",
+        help="A table of scans (.csv or .json with patient, role, date, volume, landmarks), or a folder of DICOM files.",
+    ),
+]
+TemplateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        "-t",
+        metavar="SCAN",
+        help="A template for all patients that have none of their own.",
+        show_default=False,
+    ),
+]
+LandmarksOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--landmarks",
+        "-l",
+        metavar="FILE|DIR",
+        help="Its landmarks. For DICOM without --template: those of the baseline, or a folder with a file for each "
+        "patient, named by the patient's ID.",
+        show_default=False,
+    ),
+]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Processes on this computer; with 0 the command itself does the work.")
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A Dask scheduler, such as tcp://host:8786.", show_default=False),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processor threads of each worker; by default the cores are shared out.",
+        show_default=False,
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of embeddings that are kept; by default the user's cache.",
+        show_default=False,
+    ),
+]
+CacheLimitOption = Annotated[
+    int,
+    typer.Option(parser=parse_memory, metavar="SIZE", help="What they may take on the disk, such as 10G."),
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Keep no embeddings.")]
+ResumeOption = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the study in DIR; computes what is missing or has changed."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, and by which rule, and do nothing.")
+]
+
+
+def batch(
+    study: StudyArgument,
+    output: OutputOption,
+    template: TemplateOption = None,
+    landmarks: LandmarksOption = None,
+    csv_frame: CsvFrameOption = None,
+    workers: WorkersOption = 1,
+    scheduler: SchedulerOption = None,
+    resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
+    device: DeviceOption = "auto",
+    model: ModelOption = None,
+    max_memory: MemoryOption = None,
+    profile: ProfileOption = Profile.ACCURATE,
+    threads: ThreadsOption = None,
+    cache: CacheOption = None,
+    cache_limit: CacheLimitOption = "10G",
+    no_cache: NoCacheOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Carry landmarks through a whole study: each patient's own over time, or one template's to everybody.
+
+    Writes DIR/PATIENT/SCAN.mrk.json and .json for each scan, and DIR/study.csv about all. A scan that fails is recorded
+    and the others go on. Ctrl-C stops; --resume goes on. Ends with 0 when all scans are done, 1 when some failed, 2 on
+    wrong usage, 130 when it was stopped.
+    """
+    from ..study.runner import StudyRequest
+    from ..worker_settings import WorkerSettings
+    from .batch_plan import study_plan
+    from .batch_run import print_dry_run, print_outcome, run_study
+
+    settings = WorkerSettings(
+        device=device,
+        profile=profile.value,
+        max_memory=max_memory,
+        cache_folder=cache,
+        cache_limit_bytes=0 if no_cache else cache_limit,
+        model=model,
+        threads=threads,
+    )
+    frame = csv_frame.value if csv_frame else None
+    with exit_on_error(2, as_json):
+        plan = study_plan(study, template, landmarks, frame)
+        request = StudyRequest(plan, output, settings, frame, resume)
+        if dry_run:
+            print_dry_run(request, as_json)
+            raise typer.Exit
+        outcome, was_stopped = run_study(request, workers, scheduler)
+    raise typer.Exit(print_outcome(outcome, was_stopped, as_json))

@@ -1,0 +1,183 @@
+"""A study on the terminal: what would be done, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from ..study.executors import Executor
+from ..study.ledger import Ledger, State
+from ..study.outcome import StudyOutcome
+from ..study.plan import PatientPlan
+from ..study.results_writer import DOCUMENT_NAME, TABLE_NAME
+from ..study.runner import StudyProgress, StudyRequest, StudyRun, has_study, scans_to_do
+from .terminal import messages, print_json, results
+
+INTERRUPTED = 130
+"""The exit code that shells give a program which Ctrl-C has ended."""
+_SECONDS_BETWEEN_LINES = 30.0
+_FAILURES_SHOWN = 10
+
+
+def run_study(request: StudyRequest, workers: int, scheduler: str | None) -> tuple[StudyOutcome, bool]:
+    """Run a study with a progress bar, or with a line now and then where stderr is no terminal.
+
+    Returns the study as it is then, and whether Ctrl-C has stopped it.
+    """
+    console = messages()
+    with _stop_on_interrupt(console) as stopped, _Bar(console) as bar:
+        run = StudyRun(request, lambda: _open_executor(request, workers, scheduler))
+        return run.carry_out(bar.show, stopped.is_set), stopped.is_set()
+
+
+def print_outcome(outcome: StudyOutcome, was_stopped: bool, as_json: bool) -> int:
+    """Tell what came of a study; returns the exit code."""
+    scans = [scan for patient in outcome.patients for scan in patient.scans]
+    counts = Counter(scan.state for scan in scans)
+    code = INTERRUPTED if was_stopped else int(counts[State.DONE] < len(scans))
+    files = [str(outcome.folder / name) for name in (TABLE_NAME, DOCUMENT_NAME)]
+    if as_json:
+        states = {state.value: counts[state] for state in State}
+        print_json({"output": str(outcome.folder), "scans": states, "files": files, "exit_code": code})
+        return code
+    failed = [scan for scan in scans if scan.state in (State.FAILED, State.SKIPPED)]
+    for scan in failed[:_FAILURES_SHOWN]:
+        messages().print(f"Error: {scan.scan.key}: {scan.reason}", style="red")
+    if len(failed) > _FAILURES_SHOWN:
+        messages().print(f"… and {len(failed) - _FAILURES_SHOWN} more, see {TABLE_NAME}.", style="red")
+    if was_stopped:
+        messages().print("Stopped. What is done is kept; the same command with --resume goes on.")
+    statuses = Counter(item.status for scan in scans for item in scan.items)
+    results().print(
+        f"{counts[State.DONE]} of {len(scans)} scans done: {statuses['FOUND']} landmarks found, "
+        f"{statuses['DOUBTFUL']} doubtful, {statuses['MISSING']} missing."
+    )
+    for file in files:
+        results().print(file, soft_wrap=True)
+    return code
+
+
+def print_dry_run(request: StudyRequest, as_json: bool) -> None:
+    """Show the plan: what would be carried where, what is left out and why, and what is done already."""
+    todo = _todo(request)
+    if as_json:
+        document = request.plan.to_document()
+        print_json({**document, "scans": len(request.plan), "to_do": todo})
+        return
+    console = results()
+    if request.plan.rule:
+        console.print(f"Rule: {request.plan.rule}\n", soft_wrap=True)
+    table = Table("patient", "template", "follow-up", "date", "what is to be done", box=None, pad_edge=False)
+    for patient in request.plan.patients:
+        for row in _dry_rows(patient, todo):
+            table.add_row(*row)
+    console.print(table)
+    left_out = [item for patient in request.plan.patients for item in patient.left_out]
+    for item in (*left_out, *request.plan.left_out):
+        console.print(f"left out: {item.what}: {item.reason}", soft_wrap=True, markup=False)
+    console.print(
+        f"{len(request.plan)} scans of {len(request.plan.patients)} patients, {len(todo)} to be done."
+    )
+
+
+def _todo(request: StudyRequest) -> dict[str, str]:
+    if has_study(request.output):
+        with Ledger.read(request.output) as ledger:
+            return scans_to_do(request, ledger)
+    return {scan.key: "not done yet" for _patient, scan in request.plan}
+
+
+def _dry_rows(patient: PatientPlan, todo: dict[str, str]) -> Iterator[tuple[str, ...]]:
+    templates = " + ".join(template.scan.name for template in patient.templates)
+    for number, scan in enumerate(patient.follow_ups):
+        beginning = (patient.patient, templates) if number == 0 else ("", "")
+        yield (*beginning, scan.name, scan.date, todo.get(scan.key, "nothing: done and unchanged"))
+
+
+def _open_executor(request: StudyRequest, workers: int, scheduler: str | None) -> Executor:
+    # only the one that is needed, for each brings its own libraries along
+    if scheduler is not None:
+        from ..study.executors.cluster import ClusterExecutor
+
+        return ClusterExecutor(request.settings, scheduler)
+    if workers == 0:
+        from ..study.executors.in_process import InProcessExecutor
+
+        return InProcessExecutor(request.settings)
+    from ..study.executors.processes import ProcessExecutor
+
+    return ProcessExecutor(request.settings, workers)
+
+
+@contextmanager
+def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one ends the program as always."""
+    stopped = threading.Event()
+
+    def stop(signum: int, frame: Any) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, before)
+        console.print("Stopping; the scans in work are left for --resume ...")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    """The progress of a study on a console."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        self._console = console
+        self._interactive = sys.stderr.isatty()
+        self._bar = Progress(
+            *columns, console=console, transient=True, redirect_stdout=False, disable=not self._interactive
+        )
+        self._task = self._bar.add_task("starting", total=None)
+        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, progress: StudyProgress) -> None:
+        """Show how far the study is."""
+        failed = progress.counts[State.FAILED] + progress.counts[State.SKIPPED]
+        parts = [f"{failed} failed" if failed else "", _time_text(progress.seconds_left)]
+        text = ", ".join(part for part in parts if part)
+        self._bar.update(self._task, total=progress.total, completed=progress.ended, description=text)
+        if not self._interactive and time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self._console.print(f"{progress.ended} of {progress.total} scans ended, {text}")
+
+
+def _time_text(seconds: float | None) -> str:
+    """A duration for people.
+
+    >>> _time_text(40.0), _time_text(3000.0), _time_text(9000.0)
+    ('less than a minute left', 'about 50 min left', 'about 2 h 30 min left')
+    """
+    if seconds is None:
+        return "estimating the time left"
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute left"
+    if minutes < 60:
+        return f"about {minutes} min left"
+    return f"about {minutes // 60} h {minutes % 60} min left"

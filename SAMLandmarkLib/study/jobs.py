@@ -1,0 +1,48 @@
+"""What an executor is given and what it gives back; plain data that goes from process to process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .inputs import InputState
+from .ledger import State
+from .plan import StudyScan, Template
+
+if TYPE_CHECKING:
+    from ..review import Point
+    from ..transferred import TransferResult
+
+
+@dataclass(frozen=True)
+class Job:
+    """Carry the landmarks of the templates to a scan; `csv_frame` is the frame of landmarks in .csv files."""
+
+    scan: StudyScan
+    templates: tuple[Template, ...]
+    csv_frame: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The scan's key."""
+        return self.scan.key
+
+
+@dataclass(frozen=True, eq=False)
+class JobResult:
+    """What became of a job: DONE with a `result`, or FAILED or SKIPPED with the kind and the reason.
+
+    `template_lps` holds the first template's landmarks by label (LPS mm); `inputs` the state of the files that were
+    read, as far as they were; `seconds` how long each part took; `worker` who did it.
+    """
+
+    key: str
+    state: State
+    worker: str
+    result: TransferResult | None = None
+    template_lps: Mapping[str, Point | None] = field(default_factory=dict)
+    kind: str = ""
+    reason: str = ""
+    inputs: Mapping[str, InputState] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)

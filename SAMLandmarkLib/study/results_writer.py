@@ -1,0 +1,150 @@
+"""The files of a study: markups and a document for every scan, one table and one document of all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..files import create_folder, output_errors, sha256_of, write_atomically
+from ..results import number_text, report_document, write_result_markups
+from ..review import Point, ReviewItem
+from ..target_names import MARKUPS_SUFFIX
+from .jobs import JobResult
+from .ledger import State
+from .outcome import PatientOutcome, ScanOutcome, StudyOutcome, scan_file
+from .plan import PatientPlan, StudyScan
+
+TABLE_NAME = "study.csv"
+DOCUMENT_NAME = "study.json"
+COLUMNS = (
+    *("patient", "scan", "date", "template", "label"),
+    *("x_lps", "y_lps", "z_lps", "status", "confidence", "similarity", "cycle_mm", "reason"),
+    *("template_x_lps", "template_y_lps", "template_z_lps"),
+)
+FAILED_STATUS = "FAILED"
+"""What stands for the status of a landmark in a scan that could not be done."""
+
+
+def write_scan(
+    folder: Path,
+    patient: PatientPlan,
+    scan: StudyScan,
+    done: JobResult,
+    settings: Mapping[str, Any],
+    before: Mapping[str, str],
+) -> dict[str, str]:
+    """Write the results of one scan; the SHA-256 of each file by its path below `folder`.
+
+    `before` is what an earlier call returned for the scan: markups that somebody has changed since are kept under
+    another name. Raises OutputError.
+    """
+    document_file = scan_file(folder, scan, ".json")
+    create_folder(document_file.parent)
+    _keep_edited(folder, scan_file(folder, scan, MARKUPS_SUFFIX), before)
+    markups_file = write_result_markups(document_file.parent, done.result)
+    write_atomically(document_file, _text(_scan_document(patient, scan, done, settings)))
+    files = (markups_file, document_file)
+    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
+
+
+def _keep_edited(folder: Path, markups: Path, before: Mapping[str, str]) -> None:
+    """Move markups out of the way that are not as they were written: they hold somebody's corrections."""
+    if not markups.exists() or sha256_of(markups) == before.get(markups.relative_to(folder).as_posix()):
+        return
+    stem = markups.name.removesuffix(MARKUPS_SUFFIX)
+    numbers = itertools.count(1)
+    kept = (markups.with_name(f"{stem}.edited-{number}{MARKUPS_SUFFIX}") for number in numbers)
+    with output_errors(markups):
+        markups.rename(next(path for path in kept if not path.exists()))
+
+
+def write_study(outcome: StudyOutcome) -> list[Path]:
+    """Write `study.csv` and `study.json` about all scans as they are now. Raises OutputError."""
+    table, document = outcome.folder / TABLE_NAME, outcome.folder / DOCUMENT_NAME
+    write_atomically(table, table_text(outcome))
+    write_atomically(document, _text(_study_document(outcome)))
+    return [table, document]
+
+
+def table_text(outcome: StudyOutcome) -> str:
+    """The text of `study.csv`: a row for each patient, scan and landmark, in the order of the plan; LPS mm.
+
+    A scan that could not be done has a row for each landmark that is known, or one; its status is FAILED.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for patient in outcome.patients:
+        for scan in patient.scans:
+            writer.writerows(_rows(patient, scan))
+    return text.getvalue()
+
+
+def _rows(patient: PatientOutcome, scan: ScanOutcome) -> list[list[str]]:
+    template = patient.plan.templates[0].scan.name
+    beginning = [patient.patient, scan.scan.name, scan.scan.date, template]
+    if scan.state in (State.FAILED, State.SKIPPED):
+        items = [_not_computed(label, scan.reason) for label in patient.labels or ("",)]
+    else:
+        items = scan.items
+    return [[*beginning, *_values(item)] for item in items]
+
+
+def _not_computed(label: str, reason: str) -> ReviewItem:
+    return ReviewItem(label, FAILED_STATUS, math.nan, reason=reason)
+
+
+def _values(item: ReviewItem) -> list[str]:
+    scores = [number_text(item.confidence, 4), number_text(item.similarity, 4), number_text(item.cycle_mm, 3)]
+    place, template = _coordinates(item.position_lps), _coordinates(item.template_lps)
+    return [item.label, *place, item.status, *scores, item.reason, *template]
+
+
+def _coordinates(point: Point | None) -> list[str]:
+    return [number_text(value, 3) for value in point or (None, None, None)]
+
+
+def _scan_document(
+    patient: PatientPlan, scan: StudyScan, done: JobResult, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The document that `samlandmark transfer` writes, with the template's landmarks and the place in the study."""
+    paths = {str(scan.path): "target"}
+    template = patient.templates[0]
+    paths |= {str(template.scan.path): "template 0", str(template.landmarks): "landmarks 0"}
+    document = report_document([done.result], (), settings, lambda path: done.inputs[paths[path]].sha256)
+    for landmark in document["targets"][0]["landmarks"]:
+        landmark["template_lps"] = done.template_lps[landmark["label"]]
+    study = {"patient": scan.patient, "scan": scan.name, "date": scan.date, "worker": done.worker}
+    return {**document, "study": {**study, "seconds": dict(done.seconds)}}
+
+
+def _study_document(outcome: StudyOutcome) -> dict[str, Any]:
+    scans = [
+        {"patient": patient.patient, "scan": scan.scan.name, "state": scan.state.value, "reason": scan.reason}
+        for patient in outcome.patients
+        for scan in patient.scans
+    ]
+    return {
+        "format": "samlandmark-study",
+        "format_version": 1,
+        "samlandmark_version": __version__,
+        "uid": outcome.uid,
+        "coordinate_system": "LPS",
+        "unit": "mm",
+        "settings": dict(outcome.settings),
+        "counts": dict(Counter(scan["state"] for scan in scans)),
+        "scans": scans,
+        "plan": outcome.plan.to_document(),
+    }
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,210 @@
+"""Does the jobs of a study in one process: the model stays loaded, templates stay embedded, two scans are in hand.
+
+While one scan is embedded, the next one is read and resampled; so memory holds two scans, however long the study is.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..embedding.cache import default_cache_folder
+from ..errors import LandmarkError, VolumeError, VolumeWarning
+from ..failures import describe_exception
+from ..landmarks import LandmarkSet
+from ..review.item import point_or_none
+from ..volume import Volume
+from ..worker_settings import WorkerSettings
+from ..workshop import EmbeddedScan, Workshop
+from .inputs import InputState, files_of_scan
+from .jobs import Job, JobResult
+from .ledger import State
+from .plan import Template
+
+SCANS_AT_ONCE = 2
+"""One is embedded, one is read. More would need more memory and gain nothing."""
+TEMPLATES_KEPT = 4
+
+
+class ScanWorker:
+    """Does jobs, up to two at a time when it is called from several threads. Raises ModelError and UsageError."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        import torch
+
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        # What looks wrong about a scan stands in its result.
+        warnings.filterwarnings("ignore", category=VolumeWarning)
+        self.settings = settings
+        self._shop = Workshop(settings, Path(settings.cache_folder or default_cache_folder()))
+        self._name = f"{platform.node()}, process {os.getpid()}"
+        self._in_hand = threading.BoundedSemaphore(SCANS_AT_ONCE)
+        self._computing = threading.Lock()
+        self._templates = _Templates(self._embedded_template)
+
+    def do(self, job: Job) -> JobResult:
+        """Do a job; whatever goes wrong with it is in the result."""
+        with self._in_hand:
+            watch = _Watch()
+            inputs: dict[str, InputState] = {}
+            try:
+                templates = self._known_templates(job, inputs)
+            except Exception as error:
+                kind, reason = describe_exception(error)
+                return self._without_result(
+                    job, State.SKIPPED, kind, f"Its template can't be used: {reason}", inputs
+                )
+            try:
+                return self._carry(job, templates, inputs, watch)
+            # Whatever goes wrong with one scan, out of memory included, must not lose the other scans.
+            except Exception as error:
+                return self._without_result(
+                    job, State.FAILED, *describe_exception(error), inputs, watch.seconds
+                )
+
+    def _carry(
+        self, job: Job, templates: list[_KnownTemplate], inputs: dict[str, InputState], watch: _Watch
+    ) -> JobResult:
+        with watch.timing("read"):
+            inputs["target"] = InputState.of(files_of_scan(job.scan))
+            volume = job.scan.read()
+        with watch.timing("resample"):
+            prepared = self._shop.prepare(volume)
+            del volume
+        with watch.timing("wait"):
+            self._computing.acquire()
+        try:
+            with watch.timing("embed"):
+                target = self._shop.embed(prepared)
+            with watch.timing("match"):
+                first, *others = templates
+                extra = [(template.scan, template.landmarks) for template in others]
+                result = self._shop.transfer(first.scan, first.landmarks, target, extra)
+        finally:
+            self._computing.release()
+        with watch.timing("keep"):
+            self._shop.keep(target)
+        points = {item.label: point_or_none(item.position_lps) for item in first.landmarks}
+        return JobResult(
+            job.key, State.DONE, self._name, result, points, inputs=inputs, seconds=dict(watch.seconds)
+        )
+
+    def _known_templates(self, job: Job, inputs: dict[str, InputState]) -> list[_KnownTemplate]:
+        known = []
+        for number, template in enumerate(job.templates):
+            known.append(self._templates.get(template, job.csv_frame))
+            inputs[f"template {number}"], inputs[f"landmarks {number}"] = known[-1].inputs
+        return known
+
+    def _embedded_template(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
+        states = InputState.of(files_of_scan(template.scan)), InputState.of([template.landmarks])
+        landmarks = LandmarkSet.read(template.landmarks, csv_frame)
+        volume = template.scan.read()
+        _require_inside(landmarks, volume, template)
+        # Several processes want the same template at the same time; one embeds it, the others take it from the cache.
+        with self._shop.cache.claimed(template.scan.key):
+            prepared = self._shop.prepare(volume)
+            with self._computing:
+                embedded = self._shop.embed(prepared)
+            self._shop.keep(embedded)
+        return _KnownTemplate(embedded, landmarks, states)
+
+    def _without_result(
+        self,
+        job: Job,
+        state: State,
+        kind: str,
+        reason: str,
+        inputs: dict[str, InputState],
+        seconds: dict[str, float] | None = None,
+    ) -> JobResult:
+        return JobResult(
+            job.key, state, self._name, kind=kind, reason=str(reason), inputs=inputs, seconds=seconds or {}
+        )
+
+
+def _require_inside(landmarks: LandmarkSet, volume: Volume, template: Template) -> None:
+    points = [item.position_lps for item in landmarks if item.position_lps is not None]
+    if not any(volume.contains_lps(point) for point in points):
+        raise LandmarkError(
+            f"{template.landmarks}: none of its {len(points)} points lies inside {template.scan.path}; check that they "
+            "belong to this scan and that their frame (LPS or RAS) is right."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _KnownTemplate:
+    """A template ready for use, with the states of its scan and of its landmarks' file."""
+
+    scan: EmbeddedScan
+    landmarks: LandmarkSet
+    inputs: tuple[InputState, InputState]
+
+
+class _Templates:
+    """The templates used last, and the errors of those that can't be used; only one thread makes one at a time."""
+
+    def __init__(self, make: Callable[[Template, str | None], _KnownTemplate]) -> None:
+        self._make = make
+        self._making = threading.Lock()
+        self._known: OrderedDict[tuple[Template, str | None], _KnownTemplate | Exception] = OrderedDict()
+
+    def get(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
+        with self._making:
+            key = (template, csv_frame)
+            if key not in self._known:
+                self._known[key] = self._made(template, csv_frame)
+            self._known.move_to_end(key)
+            while len(self._known) > TEMPLATES_KEPT:
+                self._known.popitem(last=False)
+            known = self._known[key]
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+    def _made(self, template: Template, csv_frame: str | None) -> _KnownTemplate | Exception:
+        try:
+            return self._make(template, csv_frame)
+        except (VolumeError, LandmarkError) as error:
+            return error
+
+
+@dataclass
+class _Watch:
+    """How long each part of a job took, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timing(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] = round(time.perf_counter() - started, 4)
+
+
+_worker: ScanWorker | None = None
+_making_worker = threading.Lock()
+
+
+def do_job(settings: WorkerSettings, job: Job) -> JobResult:
+    """Do a job with this process's worker, which is made at the first call; every executor calls this.
+
+    Raises ModelError and UsageError where no worker can be made with these settings.
+    """
+    global _worker
+    with _making_worker:
+        if _worker is None or _worker.settings != settings:
+            _worker = ScanWorker(settings)
+        worker = _worker
+    return worker.do(job)
