@@ -12,6 +12,7 @@ from .commands.calibrate import calibrate
 from .commands.demo import demo
 from .commands.evaluate import evaluate
 from .commands.report import report
+from .commands.serve import serve
 from .commands.train import export, train
 from .commands.transfer import transfer
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (transfer, batch, report, demo, evaluate, train, export, calibrate):
+for command in (transfer, batch, report, demo, evaluate, train, export, calibrate, serve):
     app.command()(command)
 
 

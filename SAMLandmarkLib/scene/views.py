@@ -10,6 +10,8 @@ from .nodes import add_hidden_node, nodes_of_class
 from .volumes import KEY_ATTRIBUTE, scan_key
 
 _MARK = "SAMLandmark.Crosshair"
+# Where the axes R, A and S of Slicer lead, forward and back.
+_DIRECTIONS = (("R", "L"), ("A", "P"), ("S", "I"))
 _CROSSHAIR_COLOR = (0.21, 0.84, 0.90)
 
 
@@ -34,6 +36,14 @@ def jump(volume_node: object, position_lps: Sequence[float]) -> None:
     for view in _views_that_show(volume_node):
         view.JumpSliceByCentering(*world)
     mark(volume_node, position_lps)
+
+
+def slice_in_words(slice_node: object) -> str:
+    """Where a slice is along the patient's axis that it is seen along, like "S 12 mm" or "I 340 mm"."""
+    matrix = slice_node.GetSliceToRAS()
+    axis = max(range(3), key=lambda row: abs(matrix.GetElement(row, 2)))
+    place_mm = slice_node.GetSliceOffset() * matrix.GetElement(axis, 2)
+    return f"{_DIRECTIONS[axis][place_mm < 0]} {abs(place_mm):.0f} mm"
 
 
 def _views_that_show(volume_node: object) -> list[object]:

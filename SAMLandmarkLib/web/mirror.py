@@ -1,0 +1,90 @@
+"""What the page shows of a session, in types of JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..review.words import TEXT_COLOR, cell_color, cell_text, detail_text, summary_text
+from ..session import Activity, ScanColumn, TransferSession
+from ..session.estimate import duration_in_words
+from ..session.review_actions import ReviewActions
+from ..translation import _
+
+
+def titles(session: TransferSession, template_date: str | None) -> list[dict[str, str]]:
+    """Role, study date and name of each scan, the template first."""
+    if session.template_volume is None:
+        return []
+    follow_ups = session.follow_ups
+    roles = [_("Follow-up {number}").format(number=number) for number in range(1, len(follow_ups) + 1)]
+    if len(follow_ups) == 1:
+        roles = [_("Follow-up")]
+    template = {"role": _("Template"), "date": template_date or "", "name": session.template_volume.GetName()}
+    return [
+        template,
+        *(
+            {"role": role, "date": scan.date or "", "name": scan.name}
+            for role, scan in zip(roles, follow_ups, strict=True)
+        ),
+    ]
+
+
+def table(session: TransferSession) -> dict[str, Any]:
+    """The review table: a column for each follow-up, a row for each landmark."""
+    columns = session.follow_ups
+    heads = [
+        {"key": scan.key, "title": scan.title, "name": scan.name, "problem": scan.message} for scan in columns
+    ]
+    rows = [
+        {"label": label, "cells": [_cell(session, scan, label) for scan in columns]}
+        for label in session.labels
+    ]
+    return {"columns": heads, "rows": rows, "summary": summary_text(session.state.counts())}
+
+
+def _cell(session: TransferSession, scan: ScanColumn, label: str) -> dict[str, Any]:
+    item = session.item(scan.key, label)
+    current = session.current == (scan.key, label)
+    if item is None:
+        return {"key": scan.key, "lines": [], "current": current}
+    outdated = session.is_outdated(scan.key, label)
+    relative = session.state.relative_displacement_mm(scan.key, label)
+    return {
+        "key": scan.key,
+        "lines": cell_text(item, outdated).split("\n"),
+        "hint": detail_text(item, scan.title, outdated, relative),
+        "style": f"background: {cell_color(item, outdated)}; color: {TEXT_COLOR}",
+        "current": current,
+        "status": item.status,
+        "decision": item.decision.value,
+        "confidence": round(item.confidence, 4),
+        "position_lps": None
+        if item.position_lps is None
+        else [round(value, 3) for value in item.position_lps],
+    }
+
+
+def current(session: TransferSession, actions: ReviewActions) -> dict[str, Any]:
+    """The landmark under review, and what can be done with it."""
+    return {
+        "details": actions.details(),
+        "label": "" if session.current is None else session.current[1],
+        "obstacles": actions.obstacles(),
+        "heat_map": session.heat_map_shown,
+    }
+
+
+def status(session: TransferSession) -> dict[str, Any]:
+    """What runs, how far it is, and what keeps a transfer from being possible."""
+    now = session.status
+    obstacle = session.obstacle
+    waits = now.activity is not Activity.IDLE
+    seconds = None if obstacle or waits else session.estimate_seconds()
+    return {
+        "busy": waits,
+        "waited": session.transferring,
+        "text": now.text if waits else "",
+        "percent": round(100 * now.fraction),
+        "obstacle": obstacle,
+        "estimate": "" if seconds is None else duration_in_words(seconds),
+    }

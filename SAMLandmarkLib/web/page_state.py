@@ -1,0 +1,38 @@
+"""The variables of the page, with their values before anything has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..translation import _
+
+ALL_ORIENTATIONS = "All"
+
+
+def initial_state(windows: Sequence[str]) -> dict[str, Any]:
+    """The variables by name; `windows` are the names of the gray-level windows, the usual one first."""
+    return {
+        "trame__title": "SAMLandmark",
+        "orientation": "Axial",
+        "window": windows[0],
+        "linked": False,
+        "only": None,
+        "heat_map": False,
+        "corrections": False,
+        "placing": False,
+        "can_place": False,
+        "titles": [],
+        "offsets": {},
+        "table": {"columns": [], "rows": [], "summary": ""},
+        "current": {"details": "", "label": "", "obstacles": {}, "heat_map": False},
+        "status": {
+            "busy": False, "waited": False, "text": "", "percent": 0, "obstacle": "", "estimate": "",
+        },
+        "message": "",
+        "upload_percent": 0,
+        "upload_limit": 0,
+        "renaming": "",
+        "new_name": "",
+        "welcome": _("Open a template scan and a follow-up to begin."),
+    }  # fmt: skip

@@ -1,0 +1,92 @@
+"""The views of the page: template on the left, follow-ups beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from trame_client.widgets.core import VirtualNode
+from trame_server import Server
+
+from ..scene.application import SceneApplication
+from ..scene.layout import ScanViews
+from ..scene.views import slice_in_words
+from .grid import build_grid
+from .streamed_view import StreamedView
+
+
+class PageViews:
+    """The `Window` of a session whose views are on the page.
+
+    `on_fit(view)` is called when a view shows a volume for the first time and has got its size, `on_moved()` when a
+    view shows another slice.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        application: SceneApplication,
+        on_fit: Callable[[StreamedView], None],
+        on_moved: Callable[[], None],
+    ) -> None:
+        self.place = VirtualNode(server)
+        self.scans: tuple[ScanViews, ...] = ()
+        self.views: dict[str, StreamedView] = {}
+        self._server, self._application, self._on_fit = server, application, on_fit
+        self._on_moved = on_moved
+        self._orientations: tuple[str, ...] = ()
+        self._only: str | None = None
+
+    def arrange(self, scans: Sequence[ScanViews], orientations: Sequence[str]) -> None:
+        """See `Window`."""
+        self.scans, self._orientations = tuple(scans), tuple(orientations)
+        self._build()
+
+    def show_only(self, follow_up_key: str | None) -> None:
+        """Show one follow-up beside the template; all of them for None."""
+        if follow_up_key != self._only:
+            self._only = follow_up_key
+            self._build()
+
+    def shown(self) -> list[tuple[ScanViews, list[str]]]:
+        """The scans on the page, each with the names of its views."""
+        kept = [scan for scan in self.scans if scan.number == 0 or self._only in (None, scan.key)]
+        return [(scan, [scan.view_name(name) for name in self._orientations]) for scan in kept]
+
+    def positions(self) -> dict[str, str]:
+        """Where the slices on the page are, in words, by the names of their views."""
+        return {name: slice_in_words(view.slice.node) for name, view in self.views.items() if view.visible}
+
+    def fit_all(self) -> None:
+        """Show whole slices again in all views."""
+        for view in self.views.values():
+            if view.visible:
+                view.fitted_volume_id = None
+                self._fit_if_new(view)
+
+    def register(self) -> None:
+        """Let the running server know the views that were made before it ran."""
+        for view in self.views.values():
+            self._server.controller.rc_area_register(view.adapter)
+
+    def _build(self) -> None:
+        names = [name for _, views in self.shown() for name in views]
+        for name in names:
+            if name not in self.views:
+                self.views[name] = self._new_view(name)
+        for name, view in self.views.items():
+            view.visible = name in names
+            view.render()
+        with self.place.clear():
+            build_grid(self.shown(), self._orientations)
+
+    def _new_view(self, name: str) -> StreamedView:
+        view = StreamedView(self._application, name, self._fit_if_new, self._on_moved)
+        if self._server.running:
+            self._server.controller.rc_area_register(view.adapter)
+        return view
+
+    def _fit_if_new(self, view: StreamedView) -> None:
+        volume_id = view.slice.volume_id
+        if volume_id is not None and volume_id != view.fitted_volume_id:
+            view.fitted_volume_id = volume_id
+            self._on_fit(view)

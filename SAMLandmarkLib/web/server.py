@@ -1,0 +1,114 @@
+"""Runs the page, and cleans up when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ..worker import WorkerClient
+from ..worker.private_folder import PrivateFolder
+from .request import OpenedScans, ServeRequest, check_address, open_scans
+
+
+def serve(request: ServeRequest, announce: Callable[[str], None]) -> None:
+    """Serve the page until the program is interrupted; `announce(address)` is called when it is ready.
+
+    Raises SAMLandmarkError, before anything is started, where scans, landmarks or address can't be used. Worker and
+    private folder are gone at the end.
+    """
+    check_address(request)
+    scans = open_scans(request)
+    # without a screen VTK draws through EGL, but only finds that out by itself with a warning
+    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    # trame would take this program's options for its own
+    os.environ["TRAME_ARGS"] = ""
+    folder = PrivateFolder()
+    try:
+        with closing(WorkerClient(request.worker)) as worker:
+            _run(request, scans, worker, folder.path, announce)
+    finally:
+        folder.remove()
+
+
+def _run(
+    request: ServeRequest,
+    scans: OpenedScans,
+    worker: WorkerClient,
+    folder: Path,
+    announce: Callable[[str], None],
+) -> None:
+    # after the environment is set, and because a part of these takes a second to load
+    from trame.app import get_server
+
+    from ..scene.application import SceneApplication
+    from .access import Access
+    from .controller import WINDOWS, Controller
+    from .page import build_page
+    from .routes import Routes
+    from .uploads import Uploads
+
+    server = get_server("samlandmark", client_type="vue3")
+    access = Access(request.host, request.token)
+    controller = Controller(server, SceneApplication(), worker)
+    controller.state.upload_limit = request.max_upload_bytes
+    layout = build_page(server, controller.views, tuple(WINDOWS))
+    routes = Routes(controller, Uploads(folder, request.max_upload_bytes), folder)
+    tasks: list[asyncio.Task] = []
+
+    def bind(web_server: Any) -> None:
+        web_server.app.middlewares.append(access.middleware)
+        routes.add_to(web_server.app)
+
+    def ready(**_state: Any) -> None:
+        controller.views.register()
+        _show_scans(controller, scans)
+        worker.start()
+        tasks.append(asyncio.get_running_loop().create_task(controller.run()))
+        announce(address_of(request, server.port))
+
+    server.controller.on_server_bind.add(bind)
+    server.controller.on_server_ready.add(ready)
+    try:
+        server.start(
+            port=request.port,
+            host=request.host,
+            timeout=0,
+            open_browser=False,
+            show_connection_info=False,
+        )
+    finally:
+        controller.close()
+        _end_tasks()
+        del layout
+
+
+def address_of(request: ServeRequest, port: int) -> str:
+    """The address to open in a browser; a token is not written out.
+
+    >>> address_of(ServeRequest(host="0.0.0.0", token="correct horse"), 8765)
+    'http://0.0.0.0:8765/?token=...'
+    """
+    host = f"[{request.host}]" if ":" in request.host else request.host
+    return f"http://{host}:{port}/{'' if request.token is None else '?token=...'}"
+
+
+def _show_scans(controller: Any, scans: OpenedScans) -> None:
+    if scans.template is not None:
+        controller.take_scan(scans.template, "template", scans.landmarks)
+    for scan in scans.follow_ups:
+        controller.take_scan(scan, "follow-up")
+
+
+def _end_tasks() -> None:
+    """Let the tasks of the views end, which would otherwise complain that they were forgotten."""
+    loop = asyncio.get_event_loop()
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

@@ -1,0 +1,184 @@
+"""Scans that a browser sends, kept in a private folder under names of this program's own."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import uuid
+import zipfile
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from ..errors import SAMLandmarkError, UsageError, VolumeError
+from ..volume import Volume
+from ..volume_paths import VOLUME_SUFFIXES, volume_name
+from .received import ReceivedScan
+from .study_dates import date_of_folder
+
+# Formats whose voxels lie in a second file can't come as one.
+_SINGLE_FILES = tuple(suffix for suffix in VOLUME_SUFFIXES if suffix not in (".nhdr", ".mhd"))
+_KINDS = "a NIfTI (.nii, .nii.gz), NRRD (.nrrd) or MetaImage (.mha) file, or a .zip with one DICOM series"
+_MOST_SLICES = 20_000
+# A CT in a zip is seldom a third of its size; what grows far more than that was made to fill the disk.
+_LARGEST_EXPANSION = 20
+_FLOOR_BYTES = 64 * 2**20
+_BLOCK = 1 << 20
+_LONGEST_NAME = 80
+
+
+class Uploads:
+    """Receives files into `folder`; nothing is ever read or written under a name that a user gave."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._folder = folder
+
+    async def receive(self, name: str, blocks: AsyncIterator[bytes]) -> Path:
+        """Keep a file that arrives in blocks, and return where; UsageError where it is of no use or too large."""
+        suffix = _suffix(name)
+        folder = self._folder / f"upload-{uuid.uuid4().hex}"
+        folder.mkdir()
+        path, size = folder / f"scan{suffix}", 0
+        try:
+            with open(path, "wb") as file:
+                async for block in blocks:
+                    size += len(block)
+                    if size > self.limit_bytes:
+                        raise UsageError(self._too_large(name))
+                    file.write(block)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return path
+
+    def read(self, path: Path, name: str) -> ReceivedScan:
+        """Read a received file, then delete it; SAMLandmarkError, which speaks of `name`, where it is no scan.
+
+        May run on another thread.
+        """
+        shown = shown_name(name)
+        try:
+            return self._read_zip(path, name) if path.suffix == ".zip" else self._read_file(path, name)
+        except (OSError, MemoryError) as error:
+            raise VolumeError(
+                f"{shown} can't be read here ({type(error).__name__}); try a smaller scan."
+            ) from error
+        except SAMLandmarkError as error:
+            # the path on this computer is nobody's business, and says nothing to the user
+            text = str(error).replace(f"{path.parent / 'slices'}", shown).replace(str(path), shown)
+            raise type(error)(text) from error
+        finally:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    def _read_file(self, path: Path, name: str) -> ReceivedScan:
+        if path.name.endswith(".nii.gz"):
+            path = _unpacked(path, self._room(path))
+        else:
+            _check_announced_size(path, self._room(path))
+        volume = Volume.read(path)
+        return ReceivedScan(_named(volume, name), None)
+
+    def _read_zip(self, path: Path, name: str) -> ReceivedScan:
+        folder = path.parent / "slices"
+        folder.mkdir()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _extract(archive, folder, self._room(path), shown_name(name))
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+            raise VolumeError(
+                f"{shown_name(name)} is no readable .zip: it is cut short, damaged or has a password; make it again."
+            ) from error
+        volume = Volume.read(folder)
+        return ReceivedScan(_named(volume, name), date_of_folder(folder))
+
+    def _room(self, path: Path) -> int:
+        """How many bytes a file may have when it is unpacked."""
+        return max(_FLOOR_BYTES, min(_LARGEST_EXPANSION * path.stat().st_size, 4 * self.limit_bytes))
+
+    def _too_large(self, name: str) -> str:
+        return f"{shown_name(name)} is larger than {self.limit_bytes / 2**20:.0f} MB, the limit of this page."
+
+
+def shown_name(name: str) -> str:
+    """A file name of a user as it may be shown: without folders and signs that can't be printed.
+
+    >>> shown_name("../secret/chest.nii")
+    'chest.nii'
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(sign for sign in last if sign.isprintable()).strip()[:_LONGEST_NAME] or "scan"
+
+
+def _suffix(name: str) -> str:
+    lower = name.lower()
+    for suffix in (*_SINGLE_FILES, ".zip"):
+        if lower.endswith(suffix):
+            return suffix
+    raise UsageError(f"{shown_name(name)} is not a scan that the page can open; give {_KINDS}.")
+
+
+def _named(volume: Volume, name: str) -> Volume:
+    shown = shown_name(name)
+    volume.name = shown[: -len(".zip")] if shown.lower().endswith(".zip") else volume_name(Path(shown))
+    volume.name, volume.source = volume.name or "scan", None
+    return volume
+
+
+def _unpacked(path: Path, room: int) -> Path:
+    """A gzipped file unpacked beside itself, in at most `room` bytes."""
+    plain, size = path.with_name("plain.nii"), 0
+    try:
+        with gzip.open(path) as packed, open(plain, "wb") as file:
+            while block := packed.read(_BLOCK):
+                size += len(block)
+                if size > room:
+                    raise VolumeError(
+                        f"{path} grows far too much when it is unpacked; give an ordinary scan."
+                    )
+                file.write(block)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise VolumeError(f"{path} is cut short, damaged or not gzipped; copy it again.") from error
+    return plain
+
+
+def _check_announced_size(path: Path, room: int) -> None:
+    """Refuse a file whose header announces more voxels than may be unpacked; other mistakes are the reader's."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return
+    voxels = 1
+    for size in reader.GetSize():
+        voxels *= size
+    if voxels * reader.GetNumberOfComponents() > room:
+        raise VolumeError(f"{path} announces far more voxels than it can hold; give an ordinary scan.")
+
+
+def _extract(archive: zipfile.ZipFile, folder: Path, room: int, shown: str) -> None:
+    """The files of an archive, numbered, without its folders; VolumeError where it was made to do harm."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > _MOST_SLICES:
+        raise VolumeError(f"{shown} holds {len(members)} files; one series has at most {_MOST_SLICES}.")
+    for member in members:
+        if _leads_outside(member.filename):
+            raise VolumeError(f"{shown} holds a file with a path that leads out of it; make the .zip again.")
+    for number, member in enumerate(members):
+        with archive.open(member) as packed, open(folder / f"{number:05d}.dcm", "wb") as file:
+            while block := packed.read(_BLOCK):
+                room -= len(block)
+                if room < 0:
+                    raise VolumeError(
+                        f"{shown} grows far too much when it is unpacked; give an ordinary series."
+                    )
+                file.write(block)
+
+
+def _leads_outside(name: str) -> bool:
+    parts = re.split(r"[/\\]", name)
+    return ".." in parts or parts[0] == "" or ":" in parts[0]
