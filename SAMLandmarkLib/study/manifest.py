@@ -187,8 +187,8 @@ class _Check:
         return path
 
     def _landmarks(self, row: _Row, text: str, role: str) -> Path | None:
-        if role == FOLLOW_UP:
-            if text:
+        if role != TEMPLATE:
+            if text and role == FOLLOW_UP:
                 self.mistake(row, "landmarks", f"only a {TEMPLATE} has landmarks; leave it empty.")
             return None
         if not text:
