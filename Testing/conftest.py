@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,50 @@ TURNED_DIRECTIONS = {
     "oblique and sheared": _OBLIQUE @ _SHEARED,
 }
 DIRECTIONS = AXIS_DIRECTIONS | TURNED_DIRECTIONS
+
+
+class Page(HTMLParser):
+    """A page's text, headings, ids and the addresses that it refers to; fails at a tag that is closed wrongly."""
+
+    _VOID = ("meta", "img", "path", "use", "br", "wbr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.headings: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in self._VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "xlink:href")]
+        self.ids += [value for name, value in attributes if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if self.open and self.open[-1] in ("h1", "h2", "h3"):
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="session")
+def parsed() -> Callable[[str], Page]:
+    """A function that takes an HTML page apart."""
+
+    def parse(text: str) -> Page:
+        page = Page()
+        page.feed(text)
+        assert page.open == []
+        return page
+
+    return parse
 
 
 @pytest.fixture(params=AXIS_DIRECTIONS.values(), ids=AXIS_DIRECTIONS.keys())

@@ -35,14 +35,15 @@ dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; f
 .fact { display: contents; } dt { color: var(--faint); }
 dd { margin: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
 @media screen and (max-width: 1100px) { .card { grid-template-columns: 1fr; } .crops { grid-template-columns: repeat(2, 200px); } }
-@page { size: A4; margin: 16mm 12mm 14mm; font: 9px sans-serif; color: #5b6678;
+@media screen and (max-width: 900px) { main { padding: 16px 12px 40px; } table { display: block; overflow-x: auto; } }
+@page { size: A4; margin: 14mm 12mm 12mm; font: 9px sans-serif; color: #5b6678;
   @bottom-right { content: counter(page) " / " counter(pages); } }
-@media print { body { background: #fff; font-size: 11px; } main { padding: 0; max-width: none; }
+@media print { body { background: #fff; font-size: 11px; line-height: 1.35; } main { padding: 0; max-width: none; }
   h1 { font-size: 20px; } h2 { font-size: 16px; margin-top: 22px; } h3 { font-size: 13px; }
   h2, h3, h2 + p, figcaption { break-after: avoid; } tr, figure, .chart, .tiles { break-inside: avoid; }
   thead { display: table-header-group; } th, td { padding: 3px 7px; } a { color: inherit; text-decoration: none; }
-  .card { border-radius: 0; grid-template-columns: 1fr; margin: 8px 0; padding: 8px 10px; }
-  .crops { grid-template-columns: repeat(4, 1fr); } .crop { width: 100%; height: auto; aspect-ratio: 1; font-size: 10px; }
+  .card { border-radius: 0; grid-template-columns: 1fr; gap: 3px; margin: 5px 0; padding: 5px 8px; }
+  .crops { grid-template-columns: repeat(4, 1fr); max-width: 640px; } .crop { width: 100%; height: auto; aspect-ratio: 1; font-size: 10px; }
   .badge, figcaption { font-size: 10px; } .card dl { display: flex; flex-wrap: wrap; gap: 0 18px; font-size: 10.5px; }
   .fact { display: flex; gap: 5px; } * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """

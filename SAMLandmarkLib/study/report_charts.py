@@ -175,4 +175,4 @@ def _svg(figure: Any, name: str) -> Html:
 def _with_own_names(svg: str) -> str:
     """The drawing without names that nothing in it refers to, which other drawings of the page have too."""
     used = set(re.findall(r"#([\w-]+)", svg))
-    return re.sub(r' id="([\w-]+)"', lambda match: match.group() if match[1] in used else "", svg)
+    return re.sub(r' id="([^"]+)"', lambda match: match.group() if match[1] in used else "", svg)

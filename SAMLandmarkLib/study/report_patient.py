@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from ..review.report import CROP_NOTES, DISPLACEMENT_NOTES, LAST_NOTES, origin
 from ..review.report_html import Html, date_text, element, join, page, table
 from ..review.report_sections import ReportScan, section
 from .ledger import State
 from .outcome import PatientOutcome, ScanOutcome
-from .plan import LeftOut, StudyScan
+from .plan import LeftOut, PatientPlan, StudyScan
 from .report_over_time import displacements, distances
 from .report_pairs import Pair
 from .report_style import STYLE
 from .report_time import review_of, scan_key, time_points
 from .report_volumes import PictureSource, TemplateVolumes, checksum_of, read_again
-from .report_words import without_folders
+from .report_words import folders_of, without_folders
 
 STATUSES = ("FOUND", "DOUBTFUL", "MISSING")
 _OTHER_PATIENT = "The template is a scan of somebody else, so displacements since the template are not told. "
@@ -86,6 +85,8 @@ class PatientReport:
         )
 
     def _notes(self) -> str:
+        if not self._review.scans:
+            return LAST_NOTES
         own = self._patient.plan.own_baseline
         return CROP_NOTES + (DISPLACEMENT_NOTES if own else _OTHER_PATIENT) + LAST_NOTES
 
@@ -96,7 +97,7 @@ def _report_scan(key: str, scan: StudyScan, source: PictureSource) -> ReportScan
 
 def _warnings(scan: ScanOutcome) -> list[str]:
     told = scan.provenance.get("warnings", {}).get("target", [])
-    return [f"Warning: {without_folders(message, [scan.scan.path])}" for message in told]
+    return [f"Warning: {without_folders(message, [scan.scan.path.parent])}" for message in told]
 
 
 # ---- tables
@@ -120,7 +121,13 @@ def _follow_up_rows(patient: PatientOutcome) -> Iterator[list[object]]:
     for number, scan in enumerate(patient.scans):
         link = element("a", scan.scan.name, href=f"#{scan_key(number)}") if scan.items else None
         name = scan_text(scan.scan, link)
-        yield [name, date_text(scan.scan.date), "follow-up", scan.scan.path.name, *result_cells(scan)]
+        yield [
+            name,
+            date_text(scan.scan.date),
+            element("span", "follow-up", kind="whole"),
+            scan.scan.path.name,
+            *result_cells(scan),
+        ]
 
 
 def scan_text(scan: StudyScan, link: Html | None = None) -> Html:
@@ -151,18 +158,20 @@ def _troubles(patient: PatientOutcome) -> list[Html]:
         )
         parts += [element("h2", "Without a result"), table(("Scan", "Date", "State", "Reason"), rows)]
     if patient.plan.left_out:
-        parts += [element("h2", "Left out from the beginning"), left_out_table(patient.plan.left_out)]
+        parts += [
+            element("h2", "Left out from the beginning"),
+            left_out_table(patient.plan.left_out, [patient.plan]),
+        ]
     return parts
 
 
-def left_out_table(items: Iterable[LeftOut]) -> Html:
-    """What takes no part, and why."""
-    rows = ([without_folders(item.what), without_folders(item.reason)] for item in items)
+def left_out_table(items: Iterable[LeftOut], plans: Iterable[PatientPlan]) -> Html:
+    """What takes no part, and why; the files of the plans, and others, are called by their names."""
+    folders = folders_of(plans)
+    rows = ([without_folders(text, folders) for text in (item.what, item.reason)] for item in items)
     return table(("What", "Reason"), rows)
 
 
 def reason_of(scan: ScanOutcome, patient: PatientOutcome) -> str:
     """Why a scan has no result, with files called by their names."""
-    templates = patient.plan.templates
-    known: list[Path] = [scan.scan.path, *(template.scan.path for template in templates)]
-    return without_folders(scan.reason, [*known, *(template.landmarks for template in templates)])
+    return without_folders(scan.reason, folders_of([patient.plan]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 STYLE = """
 nav { font-size: 14px; margin-bottom: 10px; } h2 + table, h2 + .chart { margin-top: 10px; }
-td.number, time { white-space: nowrap; }
+td.number, time, .whole { white-space: nowrap; }
 td small { color: var(--faint); font-size: 12.5px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)); gap: 10px; margin: 16px 0; }
 .tile { background: #fff; border: 1px solid var(--line); border-top: 4px solid var(--line); border-radius: 6px; padding: 9px 14px; }

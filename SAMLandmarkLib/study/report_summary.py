@@ -13,7 +13,7 @@ from .. import __version__
 from ..review import ReviewItem
 from ..review.report import LAST_NOTES, origin
 from ..review.report_cards import facts_list
-from ..review.report_html import Html, date_text, element, page, table
+from ..review.report_html import Html, date_text, element, join, page, table
 from ..review.report_sections import card_id
 from ..target_names import folder_name
 from .ledger import State
@@ -22,12 +22,13 @@ from .report_charts import confidence_chart
 from .report_patient import STATUSES, left_out_table, reason_of, result_cells, scan_text
 from .report_style import STYLE
 from .report_time import review_of, scan_key
-from .report_words import counted, without_folders
+from .report_words import counted, folders_of, without_folders
 
 PAGE_NAME = "report.html"
 DOUBTFUL_SHOWN = 100
 LABELS_SHOWN = 60
 LEFT_OUT_SHOWN = 200
+_STATES = (State.DONE, State.RUNNING, State.QUEUED, State.FAILED, State.SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def summary_page(study: StudyOutcome) -> str:
         element("h1", f"Landmark study: {name}"),
         element("p", origin([scan.provenance for scan in scans]), kind="faint"),
         _tiles(study, scans, items),
+        *_unfinished(scans),
         *_doubtful(study),
         *_failures(study),
         *_confidence(items),
@@ -73,13 +75,19 @@ def _tiles(study: StudyOutcome, scans: Sequence[ScanOutcome], items: Sequence[Re
     states = Counter(scan.state for scan in scans)
     statuses = Counter(item.status for item in items)
     tiles = [_tile(len(study.patients), "patients"), _tile(len(scans), "scans")]
-    shown = [state for state in State if states[state] or state in (State.DONE, State.FAILED)]
+    shown = [state for state in _STATES if states[state] or state in (State.DONE, State.FAILED)]
     tiles += [_tile(states[state], f"scans {state.value}", state.value) for state in shown]
     tiles += [
         _tile(statuses[status], f"landmarks {status.lower()}{_share(statuses[status], len(items))}", status)
         for status in STATUSES
     ]
     return element("div", *tiles, kind="tiles")
+
+
+def _unfinished(scans: Sequence[ScanOutcome]) -> list[Html]:
+    waiting = sum(scan.state in (State.QUEUED, State.RUNNING) for scan in scans)
+    told = f"The study is not finished: {counted(waiting, 'scan')} of {len(scans):,} to go when this was written."
+    return [element("p", element("b", told))] if waiting else []
 
 
 def _tile(number: int, what: str, kind: str = "") -> Html:
@@ -218,9 +226,9 @@ def _scans(study: StudyOutcome) -> list[Html]:
 
 def _patient_cells(patient: PatientOutcome) -> list[object]:
     template = patient.plan.templates[0].scan
-    told = template.date or template.name
-    if not patient.plan.own_baseline:
-        told = f"{template.patient}, {told}" if template.patient else told
+    told = date_text(template.date) if template.date else template.name
+    if not patient.plan.own_baseline and template.patient:
+        told = join([f"{template.patient}, ", told])
     return [element("a", patient.patient, href=_address(patient)), told]
 
 
@@ -243,7 +251,7 @@ def _left_out(study: StudyOutcome) -> list[Html]:
     parts = [element("h2", "Left out from the beginning")]
     if of_patients:
         parts.append(element("p", " ".join(of_patients), kind="faint"))
-    return [*parts, left_out_table(items[:LEFT_OUT_SHOWN])] if items else parts
+    return [*parts, left_out_table(items[:LEFT_OUT_SHOWN], study.plan.patients)] if items else parts
 
 
 # ---- how it was made
@@ -252,7 +260,7 @@ def _left_out(study: StudyOutcome) -> list[Html]:
 def _how(study: StudyOutcome, scans: Sequence[ScanOutcome]) -> list[Html]:
     facts: dict[str, object] = {"Report written by": f"SAMLandmark {__version__}"}
     if study.plan.rule:
-        facts["Which scans"] = without_folders(study.plan.rule)
+        facts["Which scans"] = without_folders(study.plan.rule, folders_of(study.plan.patients))
     facts |= dict(_flat(study.settings))
     written = sorted(scan.document["written_at"] for scan in scans if scan.document.get("written_at"))
     if written:
@@ -274,4 +282,4 @@ def _flat(settings: Mapping, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(value, f"{name} ")
         elif value not in (None, "", []):
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            yield name.capitalize() if not prefix else name, without_folders(shown)
+            yield name[:1].upper() + name[1:], without_folders(shown, [Path(shown).parent])

@@ -6,8 +6,8 @@ import warnings
 from dataclasses import dataclass
 
 from ..errors import SAMLandmarkError, VolumeWarning
-from ..files import sha256_of
 from ..volume import Volume
+from .inputs import InputState, files_of_scan
 from .outcome import ScanOutcome
 from .plan import StudyScan
 
@@ -39,9 +39,9 @@ class TemplateVolumes:
 
 
 def read_again(scan: StudyScan, checksum: str | None) -> PictureSource:
-    """Read a scan's voxels; one that can't be read, or isn't what `checksum` (SHA-256) was made of, has no volume."""
+    """Read a scan's voxels; one that can't be read, or isn't what `checksum` tells, has no volume."""
     try:
-        if checksum and not scan.files and sha256_of(scan.path) != checksum:
+        if checksum and InputState.of(files_of_scan(scan)).sha256 != checksum:
             return PictureSource(
                 None, f"{scan.path.name} has changed since its landmarks were found; it is not shown."
             )
@@ -54,5 +54,5 @@ def read_again(scan: StudyScan, checksum: str | None) -> PictureSource:
 
 
 def checksum_of(scan: ScanOutcome, role: str) -> str | None:
-    """The SHA-256 of the "template" or the "target" when the landmarks were carried, None where unknown."""
+    """What tells the files of the "template" or the "target" from others (see InputState), None where unknown."""
     return scan.document["targets"][0]["inputs"].get(role, {}).get("sha256")

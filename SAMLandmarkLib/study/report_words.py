@@ -6,23 +6,34 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from .plan import PatientPlan
+
 # A path from the root of a POSIX or Windows system, up to the last separator; names with spaces are known as such.
 _FOLDERS = re.compile(
     r"(?<![\w.~/\\-])(?:[A-Za-z]:[\\/]|\\\\|/|~/)(?:[^\s/\\:'\"<>|]+[\\/])*(?=[^\s/\\:'\"<>|])"
 )
 
 
-def without_folders(text: str, known: Iterable[Path] = ()) -> str:
-    """A text in which files are called by their names alone; `known` are paths that it may speak of.
+def without_folders(text: str, folders: Iterable[Path] = ()) -> str:
+    """A text in which files are called by their names alone; `folders` are those that it may speak of.
 
-    >>> without_folders("/data/a b/scan.nii.gz is damaged, see /var/log/x.txt", [Path("/data/a b/scan.nii.gz")])
+    >>> without_folders("/data/a b/scan.nii.gz is damaged, see /var/log/x.txt", [Path("/data/a b")])
     'scan.nii.gz is damaged, see x.txt'
     """
-    for path in sorted(known, key=lambda item: -len(str(item))):
-        if path.is_absolute():
-            text = text.replace(str(path), path.name)
-            text = text.replace(f"{path.parent}/", "").replace(f"{path.parent}\\", "")
+    for folder in sorted(folders, key=lambda item: -len(str(item))):
+        if folder.is_absolute() and folder.name and str(folder) in text:
+            text = re.sub(rf"{re.escape(str(folder))}[\\/](?=[^\s\\/])", "", text)
+            text = folder.name.join(re.split(rf"{re.escape(str(folder))}(?![\w.-])[\\/]?", text))
     return _FOLDERS.sub("", text)
+
+
+def folders_of(plans: Iterable[PatientPlan]) -> set[Path]:
+    """The folders of all files that the plans of patients name."""
+    plans = tuple(plans)
+    templates = [template for plan in plans for template in plan.templates]
+    scans = [*(scan for plan in plans for scan in plan.follow_ups), *(item.scan for item in templates)]
+    paths = [*(scan.path for scan in scans), *(template.landmarks for template in templates)]
+    return {path.parent for path in paths}
 
 
 def counted(number: int, what: str) -> str:
