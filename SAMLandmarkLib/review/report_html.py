@@ -75,6 +75,13 @@ def table(
     return element("table", element("thead", row(head, "th")), element("tbody", *body), kind=kind)
 
 
+def contents(parts: Iterable[Html], *first: Html) -> Html:
+    """Links to the headings of parts that have an id, after those given first."""
+    headings = (found for part in parts for found in re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', part))
+    links = (element("a", Html(text), href=f"#{name}") for name, text in headings)
+    return element("nav", *first, *links)
+
+
 def page(title: str, parts: Iterable[object], style: str = "") -> str:
     """A whole page; `style` comes on top of the common style sheet."""
     return (

@@ -12,7 +12,8 @@ from ..picture import require_matplotlib
 from .outcome import StudyOutcome
 from .report_pairs import Pair, landmark_pairs
 from .report_patient import PatientReport
-from .report_summary import PAGE_NAME, patient_page, summary_page
+from .report_places import PAGE_NAME, patient_page
+from .report_summary import summary_page
 from .report_volumes import TemplateVolumes
 
 

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..review.report import CROP_NOTES, DISPLACEMENT_NOTES, LAST_NOTES, origin
-from ..review.report_html import Html, date_text, element, join, page, table
+from ..review.report_html import Html, contents, date_text, element, join, page, table
 from ..review.report_sections import ReportScan, section
 from .ledger import State
 from .outcome import PatientOutcome, ScanOutcome
 from .plan import LeftOut, PatientPlan, StudyScan
+from .report_doubts import doubts_of, doubts_section
 from .report_over_time import displacements, distances
 from .report_pairs import Pair
 from .report_style import STYLE
@@ -41,18 +42,15 @@ class PatientReport:
         """The text of the page; `summary` is the address of that about the whole study."""
         patient = self._patient
         title = f"Patient {patient.patient}"
-        back = [element("nav", element("a", "← the whole study", href=summary))] if summary else []
-        parts = [
-            *back,
+        back = [element("a", "← the whole study", href=summary)] if summary else []
+        parts = [*_doubts(patient), *_troubles(patient), *self._over_time(), *self._sections()]
+        head = [
+            contents(parts, *back),
             element("h1", title),
             element("p", origin([scan.provenance for scan in patient.scans]), kind="faint"),
             _scans_table(patient),
-            *_troubles(patient),
-            *self._over_time(),
-            *self._sections(),
-            element("p", self._notes(), kind="faint small"),
         ]
-        return page(title, parts, STYLE)
+        return page(title, [*head, *parts, element("p", self._notes(), kind="faint small")], STYLE)
 
     def _over_time(self) -> list[Html]:
         if not self._review.labels:
@@ -147,6 +145,10 @@ def result_cells(scan: ScanOutcome) -> list[object]:
     return [state, *(counts[status] for status in STATUSES), lowest]
 
 
+def _doubts(patient: PatientOutcome) -> list[Html]:
+    return doubts_section(doubts_of(patient), with_patient=False) if patient.labels else []
+
+
 def _troubles(patient: PatientOutcome) -> list[Html]:
     """What did not come to a result, and why; what was left out from the beginning."""
     troubled = [scan for scan in patient.scans if scan.state in (State.FAILED, State.SKIPPED)]
@@ -156,10 +158,13 @@ def _troubles(patient: PatientOutcome) -> list[Html]:
             [scan.scan.name, date_text(scan.scan.date), scan.state.value, reason_of(scan, patient)]
             for scan in troubled
         )
-        parts += [element("h2", "Without a result"), table(("Scan", "Date", "State", "Reason"), rows)]
+        parts += [
+            element("h2", "Without a result", id="without-result"),
+            table(("Scan", "Date", "State", "Reason"), rows),
+        ]
     if patient.plan.left_out:
         parts += [
-            element("h2", "Left out from the beginning"),
+            element("h2", "Left out from the beginning", id="left-out"),
             left_out_table(patient.plan.left_out, [patient.plan]),
         ]
     return parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 STYLE = """
-nav { font-size: 14px; margin-bottom: 10px; } h2 + table, h2 + .chart { margin-top: 10px; }
+nav { font-size: 14px; margin: 10px 0; display: flex; flex-wrap: wrap; gap: 4px 18px; } h2 + table, h2 + .chart { margin-top: 10px; }
 td.number, time, .whole { white-space: nowrap; }
 td small { color: var(--faint); font-size: 12.5px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(118px, 1fr)); gap: 10px; margin: 16px 0; }
@@ -21,7 +21,7 @@ td small { color: var(--faint); font-size: 12.5px; }
 .chart text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif !important; }
 .facts { background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; margin: 12px 0; }
 .facts dd { white-space: normal; overflow-wrap: anywhere; }
-article:target { outline: 3px solid var(--decided); outline-offset: 2px; }
+article { scroll-margin-top: 14px; } article:target { outline: 3px solid var(--decided); outline-offset: 2px; }
 @media print { nav { display: none; } .tile b { font-size: 18px; } .tile { padding: 4px 8px; } .tile span { font-size: 10px; }
   td small { font-size: 10px; } .chart { padding: 4px 8px; } .chart svg { max-width: 600px; } .facts { font-size: 11px; } }
 """

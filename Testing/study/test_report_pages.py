@@ -65,7 +65,10 @@ def large_summary() -> str:
 def test_a_large_study_has_a_small_summary_with_the_most_doubtful_first(large_summary, parsed):
     page = parsed(large_summary)
     assert len(large_summary) < 1_500_000 and "<img" not in large_summary
-    assert "900 doubtful landmarks" in page.text and "800 more are in the patients' pages" in page.text
+    assert (
+        "900 doubtful landmarks" in page.text
+        and "800 more are further down or in the patients' pages" in page.text
+    )
     table = large_summary.split(">Look at these first</h2>")[1].split("</tbody>")[0].split("<tbody>")[1]
     confidences = [int(percent) for percent in re.findall(r">(\d+)%</td>", table)]
     assert len(confidences) == 100 and confidences == sorted(confidences) and confidences[0] == 20
