@@ -11,9 +11,10 @@ from .commands.batch import batch
 from .commands.calibrate import calibrate
 from .commands.demo import demo
 from .commands.evaluate import evaluate
+from .commands.export import export
 from .commands.report import report
 from .commands.serve import serve
-from .commands.train import export, train
+from .commands.train import train
 from .commands.transfer import transfer
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""`samlandmark train` and `samlandmark export`: from unlabelled CT volumes to a model file."""
+"""`samlandmark train`: from unlabelled CT volumes to a model."""
 
 from __future__ import annotations
 
@@ -51,28 +51,6 @@ def train(
         console.print(f"Reading the volumes below {data} ...")
         model = run_training(request, lambda row: console.print(_progress_line(row)))
         typer.echo(model)
-
-
-def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
-    model: Annotated[Path, typer.Argument(metavar="FILE", help="The model file to write, *.pt.")],
-    version: Annotated[
-        str | None, typer.Option(help="Version that the model tells.", show_default=False)
-    ] = None,
-    average_with: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="An earlier state of the run to take the mean of both with.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Write the averaged weights of a training run as a model file for --model."""
-    from ..training.command import export_run
-
-    with exit_on_error(2):
-        typer.echo(export_run(run, model, version, average_with))
 
 
 def _progress_line(row: dict) -> str:

@@ -21,7 +21,7 @@ def uid(*parts: object) -> str:
 
 @dataclass(frozen=True)
 class SeriesHeader:
-    """What the files of a series say beside their pixels; `changes` are further attributes, by keyword."""
+    """What the files of a series say beside their pixels; `changes` are other attributes, None to leave one out."""
 
     patient: str = "P1"
     date: str = "20240501"
@@ -70,7 +70,10 @@ def ct_slice(volume: Volume, k: int, header: SeriesHeader) -> FileDataset:
     _place(image, volume, k)
     _fill(image, volume.array[k])
     for keyword, value in header.changes.items():
-        setattr(image, keyword, value)
+        if value is None:
+            delattr(image, keyword)
+        else:
+            setattr(image, keyword, value)
     return image
 
 
