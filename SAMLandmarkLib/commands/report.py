@@ -37,8 +37,9 @@ def report(
 ) -> None:
     """Write pages about a study: report.html, and PATIENT/report.html with pictures of every landmark.
 
-    Each page is one file that needs nothing else. A study that is still running can be reported too. Ends with 0,
-    with 1 when a page can't be written, with 2 on wrong usage.
+    Each page is one file that needs nothing else. A study that still runs can be
+    reported too. Ends with 0; with 1 when a page can't be written, with 2 on wrong
+    usage.
     """
     from ..picture import require_matplotlib
     from ..study.outcome import StudyOutcome

@@ -95,13 +95,14 @@ def _with_change(measures: Sequence[Measure], row: int) -> Html:
 def _displacement_table(
     lines: Mapping[str, Sequence[Measure]], scans: Sequence[TimePoint], part: Sequence[int]
 ) -> Html:
-    titles = [join([scans[column].title, *_second_line(scans[column].day)]) for column in part]
+    titles = [join([scans[column].title, *_second_line(scans[column])]) for column in part]
     rows = ([label, *(_measure(measures[column]) for column in part)] for label, measures in lines.items())
     return table(["Landmark", *titles], rows, numbers=range(1, 1 + len(part)))
 
 
-def _second_line(content: object) -> list[Html]:
-    return [Html("<br>"), element("small", content)] if content else []
+def _second_line(point: TimePoint) -> list[Html]:
+    told = point.day is None or point.title.startswith(str(point.day))
+    return [] if told else [Html("<br>"), element("small", point.day)]
 
 
 def _scan_cell(point: TimePoint) -> Html:

@@ -90,7 +90,9 @@ class PatientReport:
 
 
 def _report_scan(key: str, scan: StudyScan, source: PictureSource) -> ReportScan:
-    return ReportScan(key, scan.name, scan.date, source.volume)
+    # The name of a DICOM series begins with its date.
+    date = "" if scan.name.startswith(scan.date) else scan.date
+    return ReportScan(key, scan.name, date, source.volume)
 
 
 def _warnings(scan: ScanOutcome) -> list[str]:
@@ -129,8 +131,9 @@ def _follow_up_rows(patient: PatientOutcome) -> Iterator[list[object]]:
 
 
 def scan_text(scan: StudyScan, link: Html | None = None) -> Html:
-    """A scan's name, and its description where there is one."""
-    described = [" ", element("small", scan.description)] if scan.description else []
+    """A scan's name, and its description where that tells more."""
+    told = scan.description in scan.name
+    described = [] if told else [" ", element("small", scan.description)]
     return join([link or scan.name, *described])
 
 

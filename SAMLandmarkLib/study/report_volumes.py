@@ -43,14 +43,18 @@ def read_again(scan: StudyScan, checksum: str | None) -> PictureSource:
     try:
         if checksum and InputState.of(files_of_scan(scan)).sha256 != checksum:
             return PictureSource(
-                None, f"{scan.path.name} has changed since its landmarks were found; it is not shown."
+                None, f"{_shown_name(scan)} has changed since its landmarks were found; it is not shown."
             )
         with warnings.catch_warnings():
             # The report tells them as they were when the landmarks were found.
             warnings.simplefilter("ignore", VolumeWarning)
             return PictureSource(scan.read())
     except (SAMLandmarkError, OSError, MemoryError):
-        return PictureSource(None, f"{scan.path.name} can't be read any more; it is not shown.")
+        return PictureSource(None, f"{_shown_name(scan)} can't be read any more; it is not shown.")
+
+
+def _shown_name(scan: StudyScan) -> str:
+    return scan.name if scan.files else scan.path.name
 
 
 def checksum_of(scan: ScanOutcome, role: str) -> str | None:

@@ -120,6 +120,8 @@ def _scan_document(
     template = patient.templates[0]
     paths |= {str(template.scan.path): "template 0", str(template.landmarks): "landmarks 0"}
     document = report_document([done.result], (), settings, lambda path: done.inputs[paths[path]].sha256)
+    # series of a DICOM tree may share a folder, whose path alone does not tell them apart
+    document["targets"][0]["inputs"]["target"]["sha256"] = done.inputs["target"].sha256
     for landmark in document["targets"][0]["landmarks"]:
         landmark["template_lps"] = done.template_lps[landmark["label"]]
     study = {"patient": scan.patient, "scan": scan.name, "date": scan.date, "worker": done.worker}

@@ -6,32 +6,37 @@ import json
 import math
 import re
 import shutil
+import sys
 import weakref
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import SimpleITK as sitk
+from dicom_files import SeriesHeader, write_series
 from typer.testing import CliRunner
 
 from SAMLandmarkLib.cli import app
+from SAMLandmarkLib.markups_files import write_markups
 from SAMLandmarkLib.study.executors.in_process import InProcessExecutor
 from SAMLandmarkLib.study.ledger import Ledger
 from SAMLandmarkLib.study.outcome import StudyOutcome
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan, Template
 from SAMLandmarkLib.study.report import distance_pairs, write_study_report
 from SAMLandmarkLib.study.runner import StudyRequest, StudyRun
+from SAMLandmarkLib.volume import Volume
 from SAMLandmarkLib.worker_settings import WorkerSettings
 
 PATIENT = "<b>P&\"1'"
 OTHER = "P 2"
 PAIR = ("sclerotic_spot_center_t11", "celiac_aorta_inferior_crotch")
 LOST = ("left_kidney_upper_pole", "right_kidney_upper_pole")
+LABELS = (*PAIR, *LOST, "schmorl_sclerosis_center_t12", "spinous_tip_t11", "left_renal_artery_origin")
 
 
 @pytest.fixture(scope="module")
-def scans(tmp_path_factory, sample_folder) -> Path:
-    """Crops of the bundled pair; `upper` ends above many of the landmarks, `broken` is cut short."""
+def scans(tmp_path_factory, sample_folder, sample_landmarks) -> Path:
+    """Crops of the bundled pair; `upper` ends above some of the landmarks, `broken` is cut short."""
     folder = tmp_path_factory.mktemp("scans of the study")
     template, followup = (
         sitk.ReadImage(str(sample_folder / f"{name}.nii.gz")) for name in ("template", "followup")
@@ -44,17 +49,19 @@ def scans(tmp_path_factory, sample_folder) -> Path:
     for name, crop in crops.items():
         sitk.WriteImage(crop, str(folder / f"{name}.nii.gz"))
     (folder / "broken.nii.gz").write_bytes((folder / "june.nii.gz").read_bytes()[:100_000])
+    rows = [sample_landmarks.labels.index(label) for label in LABELS]
+    write_markups(folder / "points.mrk.json", LABELS, sample_landmarks.positions_lps[rows])
     return folder
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, scans, sample_folder) -> Path:
+def finished(tmp_path_factory, scans) -> Path:
     """The folder of a study over time, and of a second patient to whom the first one's landmarks are carried."""
 
     def scan(patient: str, name: str, date: str = "") -> StudyScan:
         return StudyScan(patient, name, scans / f"{name}.nii.gz", date)
 
-    template = Template(scan(PATIENT, "template", "2024-01-01"), sample_folder / "template.mrk.json")
+    template = Template(scan(PATIENT, "template", "2024-01-01"), scans / "points.mrk.json")
     follow_ups = (
         scan(PATIENT, "june", "2024-01-31"),
         scan(PATIENT, "upper", "2024-12-26"),
@@ -66,9 +73,12 @@ def finished(tmp_path_factory, scans, sample_folder) -> Path:
     )
     folder = tmp_path_factory.mktemp("study") / "Liver"
     settings = WorkerSettings(device="cpu", cache_folder=str(tmp_path_factory.mktemp("cache")))
-    request = StudyRequest(StudyPlan(patients, f"the manifest {scans}/study.csv"), folder, settings)
-    StudyRun(request, lambda: InProcessExecutor(settings)).carry_out()
+    carry_out(StudyPlan(patients, f"the manifest {scans}/study.csv"), folder, settings)
     return folder
+
+
+def carry_out(plan: StudyPlan, folder: Path, settings: WorkerSettings) -> None:
+    StudyRun(StudyRequest(plan, folder, settings), lambda: InProcessExecutor(settings)).carry_out()
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +178,7 @@ def test_distances_are_those_between_the_places_found_the_baseline_first(pages, 
 def test_displacements_are_told_for_each_scan_of_the_patient_alone(pages, finished):
     rows = rows_of(pages[PATIENT], "Displacement over time")
     labels = [row[0] for row in rows]
-    assert len(rows) == 20 and PAIR[0] in labels and len(rows[0]) == 3
+    assert len(rows) == len(LABELS) and PAIR[0] in labels and len(rows[0]) == 3
     assert rows[labels.index(LOST[1])][2] == "–"
     assert "Displacement" not in pages[OTHER], "the template is somebody else"
     assert rows_of(pages[OTHER], "Distances over time")[0][0] == "june"
@@ -192,8 +202,8 @@ def test_it_lies_in_the_study_by_default_and_json_lists_the_pages(study_copy):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("spinous_tip_t11,Spinous_tip_t21", "no landmark 'Spinous_tip_t21'; did you mean 'spinous_tip_t12'"),
-        ("spinous_tip_t11,zzz", "there are 'aortic_calcification_left_l2'"),
+        ("spinous_tip_t11,Spinous_tip_t21", "no landmark 'Spinous_tip_t21'; did you mean 'spinous_tip_t11'"),
+        ("spinous_tip_t11,zzz", "there are 'celiac_aorta_inferior_crotch'"),
         ("spinous_tip_t11", "give two different labels"),
         ("spinous_tip_t11,spinous_tip_t11", "give two different labels"),
     ],
@@ -261,3 +271,30 @@ def test_a_study_that_still_runs_can_be_reported(study_copy):
         "june": "running",
     }
     assert "<article" not in (study_copy / OTHER / "report.html").read_text(encoding="utf-8")
+
+
+def test_series_that_share_a_folder_are_shown_and_named_apart(scans, tmp_path):
+    def series(source: str, date: str) -> StudyScan:
+        volume = Volume.read(scans / f"{source}.nii.gz")
+        header = SeriesHeader("P1", date.replace("-", ""), description="Liver")
+        files = write_series(tmp_path / "dicom", volume, header, name=f"{source}{{:04d}}")
+        names = tuple(file.name for file in files)
+        return StudyScan("P1", f"{date} Liver", tmp_path / "dicom", date, names, "Liver")
+
+    template = Template(series("template", "2024-05-01"), scans / "points.mrk.json")
+    plan = StudyPlan((PatientPlan("P1", (template,), (series("upper", "2024-06-01"),)),))
+    settings = WorkerSettings(device="cpu", cache_folder=str(tmp_path / "cache"))
+    carry_out(plan, tmp_path / "study", settings)
+    assert invoked(tmp_path / "study").stderr == ""
+    page = (tmp_path / "study" / "P1" / "report.html").read_text(encoding="utf-8")
+    assert page.split('<article class="card FOUND')[1].count("<img") == 4
+    assert 'id="scan-1">2024-06-01 Liver</h2>' in page and "<small>" not in page.split("</table>")[0]
+    (tmp_path / "dicom" / "upper0003").unlink()
+    assert "2024-06-01 Liver can't be read any more" in invoked(tmp_path / "study").stderr
+
+
+def test_without_matplotlib_it_tells_what_to_install(finished, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = invoked(finished, "--output", tmp_path / "never", "--json")
+    assert result.exit_code == 2 and json.loads(result.stdout)["exit_code"] == 2
+    assert "samlandmark[pictures]" in result.stderr and not (tmp_path / "never").exists()
