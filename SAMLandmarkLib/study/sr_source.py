@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import VolumeError
 from .dicom_header import pydicom_or_error, read_header
-from .inputs import files_of_scan
+from .inputs import InputState, files_of_scan
 from .plan import StudyScan
 
 if TYPE_CHECKING:
@@ -32,14 +32,20 @@ class SourceSeries:
     images: tuple[Dataset, ...]
 
     @classmethod
-    def of_scan(cls, scan: StudyScan) -> SourceSeries:
-        """The series of a scan. Raises VolumeError, with the reason alone, where there is none to refer to."""
+    def of_scan(cls, scan: StudyScan, sha256: str | None = None) -> SourceSeries:
+        """The series of a scan.
+
+        `sha256` is the checksum of its files when the landmarks were found, None where that is unknown. Raises
+        VolumeError, with the reason alone, where there is no series to refer to.
+        """
         if not scan.files and not scan.path.is_dir():
             raise VolumeError(
                 f"it was not read from DICOM but from {scan.path.name}"
                 if scan.path.exists()
                 else f"{scan.path} does not exist any more"
             )
+        if sha256 is not None and InputState.of(files_of_scan(scan)).sha256 != sha256:
+            raise VolumeError("its images have changed since the landmarks were found")
         files = _image_files(files_of_scan(scan))
         series = cls(tuple(_image(path, whole=number == 0) for number, path in enumerate(files)))
         if not series.frame_of_reference_uid:

@@ -62,12 +62,16 @@ def write_structured_reports(
 
 @dataclass(frozen=True)
 class _Report:
-    """A report to be written: about which landmarks of which scan, and how they were found, if they were."""
+    """A report to be written: about which landmarks of which scan, and how they were found, if they were.
+
+    `sha256` is the checksum of the scan's files when the landmarks were found.
+    """
 
     study_uid: str
     patient: str
     scan: StudyScan
     items: tuple[ReviewItem, ...]
+    sha256: str | None
     algorithm_version: str = ""
     parameters: tuple[str, ...] = ()
 
@@ -76,7 +80,7 @@ class _Report:
         from .sr_content import ScanFindings, measurement_report
         from .sr_source import UTF_8, SourceSeries
 
-        source = SourceSeries.of_scan(self.scan)
+        source = SourceSeries.of_scan(self.scan, self.sha256)
         findings = ScanFindings(self.items, self._tracking_uid, self.algorithm_version, self.parameters)
         path = scan_file(folder, self.scan, REPORT_SUFFIX)
         try:
@@ -113,10 +117,16 @@ def _reports(outcome: StudyOutcome) -> Iterator[_Report]:
     for patient in outcome.patients:
         about = partial(_Report, outcome.uid, patient.patient)
         if patient.plan.own_baseline and patient.template_lps:
-            yield about(patient.plan.templates[0].scan, _given(patient))
+            done = next(scan for scan in patient.scans if scan.items)
+            yield about(patient.plan.templates[0].scan, _given(patient), _checksum(done, "template"))
         for scan in patient.scans:
             if scan.items:
-                yield about(scan.scan, scan.items, *_how_found(scan))
+                yield about(scan.scan, scan.items, _checksum(scan, "target"), *_how_found(scan))
+
+
+def _checksum(scan: ScanOutcome, role: str) -> str | None:
+    """The checksum of a scan's target or template when its landmarks were found."""
+    return scan.document["targets"][0]["inputs"].get(role, {}).get("sha256")
 
 
 def _given(patient: PatientOutcome) -> tuple[ReviewItem, ...]:

@@ -316,6 +316,28 @@ def test_a_folder_without_study_is_refused(tmp_path: Path) -> None:
         write_structured_reports(tmp_path)
 
 
+def test_images_that_have_changed_get_no_report(
+    study: StudyOutcome, reports: StructuredReports, tmp_path: Path
+) -> None:
+    (baseline, follow_up) = (study.patients[1].plan.templates[0].scan, scan_of(study, "P2").scan)
+    changed = [source_files(baseline)[0], source_files(follow_up)[-1]]
+    before = [file.read_bytes() for file in changed]
+    try:
+        for file, content in zip(changed, before, strict=True):
+            file.write_bytes(content[:-2] + b"\1\1")
+        again = write_structured_reports(study.folder, tmp_path)
+    finally:
+        for file, content in zip(changed, before, strict=True):
+            file.write_bytes(content)
+    assert {file.parent.name for file in again.files} == {"P1"}
+    reasons = {item.what: item.reason for item in again.left_out}
+    assert (
+        reasons[baseline.key]
+        == reasons[follow_up.key]
+        == "its images have changed since the landmarks were found"
+    )
+
+
 # ---- the source of a scan
 
 
