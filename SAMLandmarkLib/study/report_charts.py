@@ -26,6 +26,7 @@ _MARKS = ("o", "s", "^", "D", "v", "P")
 _FOUND, _DOUBTFUL, _FAINT = "#0072b2", "#e69f00", "#8a8f98"
 # A change of a landmark's own uncertainty must not fill the chart.
 _LEAST_SPAN_MM = 10.0
+# Shorter axes would be divided into hours.
 _LEAST_SPAN_DAYS = 14.0
 _SETTINGS = {"svg.fonttype": "none", "text.parse_math": False, "font.size": 10, "axes.unicode_minus": True}
 
@@ -80,7 +81,8 @@ def _draw_time_axis(axes: Axes, points: Sequence[TimePoint]) -> np.ndarray:
         axes.set(xlim=(-0.5, len(points) - 0.5), xlabel="scans in the order of the study (dates unknown)")
         return positions
     positions = np.array(date2num([point.day for point in points]), dtype=float)
-    margin = max(_LEAST_SPAN_DAYS, np.ptp(positions)) * 0.05
+    span = np.ptp(positions)
+    margin = max(0.05 * span, (_LEAST_SPAN_DAYS - span) / 2)
     axes.set_xlim(positions.min() - margin, positions.max() + margin)
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
     axes.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))

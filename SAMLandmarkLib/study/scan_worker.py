@@ -1,6 +1,7 @@
 """Does the jobs of a study in one process: the model stays loaded, templates stay embedded, two scans are in hand.
 
-While one scan is embedded, the next one is read and resampled; so memory holds two scans, however long the study is.
+While one scan is embedded, the one before is matched and the next one read and resampled; memory holds two scans, however
+long the study is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..landmarks import LandmarkSet
 from ..review.item import point_or_none
 from ..volume import Volume
 from ..worker_settings import WorkerSettings
-from ..workshop import EmbeddedScan, Workshop
+from ..workshop import EmbeddedScan, PreparedScan, Workshop
 from .inputs import InputState, files_of_scan
 from .jobs import Job, JobResult
 from .ledger import State
@@ -40,15 +41,14 @@ class ScanWorker:
     def __init__(self, settings: WorkerSettings) -> None:
         import torch
 
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        self._thread_count = settings.threads or torch.get_num_threads()
         # What looks wrong about a scan stands in its result.
         warnings.filterwarnings("ignore", category=VolumeWarning)
         self.settings = settings
         self._shop = Workshop(settings, Path(settings.cache_folder or default_cache_folder()))
         self._name = f"{platform.node()}, process {os.getpid()}"
         self._in_hand = threading.BoundedSemaphore(SCANS_AT_ONCE)
-        self._computing = threading.Lock()
+        self._embedding = threading.Lock()
         self._templates = _Templates(self._embedded_template)
 
     def do(self, job: Job) -> JobResult:
@@ -81,22 +81,26 @@ class ScanWorker:
             prepared = self._shop.prepare(volume)
             del volume
         with watch.timing("wait"):
-            self._computing.acquire()
+            self._embedding.acquire()
         try:
             with watch.timing("embed"):
-                target = self._shop.embed(prepared)
-            with watch.timing("match"):
-                first, *others = templates
-                extra = [(template.scan, template.landmarks) for template in others]
-                result = self._shop.transfer(first.scan, first.landmarks, target, extra)
+                target = self._embed(prepared)
         finally:
-            self._computing.release()
+            self._embedding.release()
+        with watch.timing("match"), _threads(1):
+            first, *others = templates
+            extra = [(template.scan, template.landmarks) for template in others]
+            result = self._shop.transfer(first.scan, first.landmarks, target, extra)
         with watch.timing("keep"):
             self._shop.keep(target)
         points = {item.label: point_or_none(item.position_lps) for item in first.landmarks}
         return JobResult(
             job.key, State.DONE, self._name, result, points, inputs=inputs, seconds=dict(watch.seconds)
         )
+
+    def _embed(self, scan: PreparedScan) -> EmbeddedScan:
+        with _threads(self._thread_count):
+            return self._shop.embed(scan)
 
     def _known_templates(self, job: Job, inputs: dict[str, InputState]) -> list[_KnownTemplate]:
         known = []
@@ -113,8 +117,8 @@ class ScanWorker:
         # Several processes want the same template at the same time; one embeds it, the others take it from the cache.
         with self._shop.cache.claimed(template.scan.key):
             prepared = self._shop.prepare(volume)
-            with self._computing:
-                embedded = self._shop.embed(prepared)
+            with self._embedding:
+                embedded = self._embed(prepared)
             self._shop.keep(embedded)
         return _KnownTemplate(embedded, landmarks, states)
 
@@ -176,6 +180,23 @@ class _Templates:
             return self._make(template, csv_frame)
         except (VolumeError, LandmarkError) as error:
             return error
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Have torch compute with so many threads for this thread of ours, each of which has its own number.
+
+    Embeddings are the same with any number, but the last digits of a match are not; so matches are made with one,
+    beside the embedding of the next scan, and a study gives the same table with any number of workers.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 CRASH = "crash"
-_CONNECT_SECONDS = 30
+_CONNECT_SECONDS = 10
 _OF_THE_WORKER = (INSTALLATION, MODEL, USAGE)
 """Kinds of errors that say that a worker can't work at all."""
 
