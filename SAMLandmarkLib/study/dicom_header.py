@@ -102,30 +102,41 @@ def _header(path: Path, dataset: Dataset) -> FileHeader | None:
     series_uid, instance_uid = _text(dataset, "SeriesInstanceUID"), _text(dataset, "SOPInstanceUID")
     if not series_uid or not instance_uid or _text(dataset, "SOPClassUID") == _MEDIA_DIRECTORY:
         return None
-    study_uid, number = _text(dataset, "StudyInstanceUID"), _text(dataset, "SeriesNumber")
+    study_uid = _text(dataset, "StudyInstanceUID")
+    # An empty name may be written as separators alone.
+    patient = _text(dataset, "PatientID") or _text(dataset, "PatientName").strip("^ ")
     return FileHeader(
         path=path,
-        patient=_text(dataset, "PatientID") or _text(dataset, "PatientName") or f"no id, study {study_uid}",
+        patient=patient or f"no id, study {study_uid}",
         study_uid=study_uid,
         date=next(filter(None, (_iso_date(_text(dataset, keyword)) for keyword in _DATES)), ""),
         time=_text(dataset, "StudyTime"),
         study_description=_text(dataset, "StudyDescription"),
         series_uid=series_uid,
-        series_number=int(number) if number else None,
+        series_number=_whole_number(dataset, "SeriesNumber"),
         series_description=_text(dataset, "SeriesDescription"),
         instance_uid=instance_uid,
         number_in_series=_text(dataset, "InstanceNumber"),
         modality=_text(dataset, "Modality"),
-        image_type=tuple(map(str, _values(dataset, "ImageType"))),
+        image_type=tuple(str(value).strip().upper() for value in _values(dataset, "ImageType")),
         frame_of_reference_uid=_text(dataset, "FrameOfReferenceUID"),
-        frames=int(_text(dataset, "NumberOfFrames") or 1),
+        frames=_whole_number(dataset, "NumberOfFrames") or 1,
         place=tuple(tuple(map(float, _values(dataset, keyword))) for keyword in _PLACE),
     )
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
+    """A value in one line; empty where there is none, or it is not what the rules allow."""
+    try:
+        value = dataset.get(keyword)
+    except ValueError:
+        return ""
     return "" if value is None else " ".join(str(value).split())
+
+
+def _whole_number(dataset: Dataset, keyword: str) -> int | None:
+    text = _text(dataset, keyword)
+    return int(text) if text.lstrip("-").isdecimal() else None
 
 
 def _values(dataset: Dataset, keyword: str) -> list[Any]:

@@ -136,6 +136,16 @@ def test_files_without_preamble_are_found(scan: Volume, tmp_path: Path) -> None:
     assert the_only_series(index_dicom_tree(tmp_path)).slices == SLICES
 
 
+def test_a_number_that_is_none_does_not_cost_the_image(scan: Volume, tmp_path: Path) -> None:
+    element, wrong = b"\x20\x00\x11\x00IS\x02\x003 ", b"\x20\x00\x11\x00IS\x02\x003A"
+    for path in write_series(tmp_path, scan, SeriesHeader(number=3)):
+        content = path.read_bytes()
+        assert element in content
+        path.write_bytes(content.replace(element, wrong))
+    series = the_only_series(index_dicom_tree(tmp_path))
+    assert (series.slices, series.number) == (SLICES, None)
+
+
 def test_copies_of_an_image_are_used_once(scan: Volume, tmp_path: Path) -> None:
     write_series(tmp_path / "export", scan)
     shutil.copytree(tmp_path / "export", tmp_path / "export (1)")
