@@ -28,6 +28,7 @@ _FOUND, _DOUBTFUL, _FAINT = "#0072b2", "#e69f00", "#8a8f98"
 _LEAST_SPAN_MM = 10.0
 # Shorter axes would be divided into hours.
 _LEAST_SPAN_DAYS = 14.0
+_NAMES_SIDE_BY_SIDE = 5
 _SETTINGS = {"svg.fonttype": "none", "text.parse_math": False, "font.size": 10, "axes.unicode_minus": True}
 
 
@@ -77,7 +78,8 @@ def _draw_time_axis(axes: Axes, points: Sequence[TimePoint]) -> np.ndarray:
 
     if not all_dated(points):
         positions = np.arange(len(points), dtype=float)
-        axes.set_xticks(positions, [_shortened(point.title, 16) for point in points])
+        slope = {"rotation": 30, "horizontalalignment": "right"} if len(points) > _NAMES_SIDE_BY_SIDE else {}
+        axes.set_xticks(positions, [_shortened(point.title, 16) for point in points], **slope)
         axes.set(xlim=(-0.5, len(points) - 0.5), xlabel="scans in the order of the study (dates unknown)")
         return positions
     positions = np.array(date2num([point.day for point in points]), dtype=float)
@@ -99,7 +101,9 @@ def _draw_line(
     style = {"color": colour, "marker": mark, "markersize": 6.5, "markeredgewidth": 1.6}
     (line,) = axes.plot(positions, lengths, linewidth=1.8, **style)
     doubtful = np.array([measure.doubtful for measure in measures])
-    axes.plot(positions[doubtful], lengths[doubtful], linestyle="none", markerfacecolor="white", **style)
+    axes.plot(
+        positions[doubtful], lengths[doubtful], linestyle="none", markerfacecolor="white", zorder=3, **style
+    )
     return line
 
 
@@ -128,7 +132,9 @@ def _add_legend(figure: Figure, handles: Sequence[object], names: Sequence[str])
 
 
 def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """The text, or its beginning and end: names often differ in either."""
+    half = length // 2
+    return text if len(text) <= length else f"{text[: half - 1]}…{text[-half:]}"
 
 
 # ---- drawings

@@ -116,6 +116,15 @@ def test_the_axis_is_that_of_time():
     assert "2024-07" in chart and "a – b</text>" in chart
 
 
+def test_scans_of_one_day_are_one_place_on_an_axis_of_days():
+    points = points_on(date(2024, 1, 9), date(2024, 1, 9))
+    chart = line_chart({"a": [Measure(50.0), Measure(60.0)]}, points, "distance (mm)")
+    days = re.findall(r">(\d{4}-\d\d-\d\d)</text>", chart)
+    assert len(days) == len(set(days)) >= 2
+    (x1, _), (x2, _) = marks_of(chart)[:2]
+    assert x1 == x2
+
+
 def test_without_all_dates_the_scans_stand_side_by_side():
     points = points_on(date(2024, 1, 1), None, date(2024, 12, 26))
     chart = line_chart({"a – b": [Measure(50.0), Measure(60.0), Measure(55.0)]}, points, "distance (mm)")
