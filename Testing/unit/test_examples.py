@@ -8,7 +8,13 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["geometry", "landmarks", "lazy", "review.reasons", "translation", "volume"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("geometry", "landmarks", "lazy", "review.reasons", "review.report_html", "study.report_pairs"),
+        *("study.report_time", "study.report_words", "translation", "volume"),
+    ],
+)
 def test_examples_in_docstrings_are_true(name: str) -> None:
     module = import_module(f"SAMLandmarkLib.{name}")
     results = doctest.testmod(module, extraglobs={"np": import_module("numpy")})
