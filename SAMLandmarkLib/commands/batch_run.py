@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ..study.executors import Executor
 from ..study.ledger import Ledger, State
-from ..study.outcome import StudyOutcome
+from ..study.outcome import ScanOutcome, StudyOutcome
 from ..study.plan import PatientPlan
 from ..study.results_writer import DOCUMENT_NAME, TABLE_NAME
 from ..study.runner import StudyProgress, StudyRequest, StudyRun, has_study, scans_to_do
@@ -26,7 +26,7 @@ from .terminal import messages, print_json, results
 INTERRUPTED = 130
 """The exit code that shells give a program which Ctrl-C has ended."""
 _SECONDS_BETWEEN_LINES = 30.0
-_FAILURES_SHOWN = 10
+_LINES_SHOWN = 10
 
 
 def run_study(request: StudyRequest, workers: int, scheduler: str | None) -> tuple[StudyOutcome, bool]:
@@ -50,11 +50,9 @@ def print_outcome(outcome: StudyOutcome, was_stopped: bool, as_json: bool) -> in
         states = {state.value: counts[state] for state in State}
         print_json({"output": str(outcome.folder), "scans": states, "files": files, "exit_code": code})
         return code
+    _print_some([f"Warning: {text}" for text in _doubts(scans)], "yellow")
     failed = [scan for scan in scans if scan.state in (State.FAILED, State.SKIPPED)]
-    for scan in failed[:_FAILURES_SHOWN]:
-        messages().print(f"Error: {scan.scan.key}: {scan.reason}", style="red")
-    if len(failed) > _FAILURES_SHOWN:
-        messages().print(f"… and {len(failed) - _FAILURES_SHOWN} more, see {TABLE_NAME}.", style="red")
+    _print_some([f"Error: {scan.scan.key}: {scan.reason}" for scan in failed], "red")
     if was_stopped:
         messages().print("Stopped. What is done is kept; the same command with --resume goes on.")
     statuses = Counter(item.status for scan in scans for item in scan.items)
@@ -65,6 +63,27 @@ def print_outcome(outcome: StudyOutcome, was_stopped: bool, as_json: bool) -> in
     for file in files:
         results().print(file, soft_wrap=True)
     return code
+
+
+def _doubts(scans: Sequence[ScanOutcome]) -> list[str]:
+    """What looks wrong about scans that are done, and what went differently than set, such as for want of memory."""
+    provenances = {scan.scan.key: scan.provenance for scan in scans if scan.provenance}
+    notes = dict.fromkeys(note for provenance in provenances.values() for note in provenance["notes"])
+    warned = [
+        f"{key}: {text}"
+        for key, provenance in provenances.items()
+        for text in provenance["warnings"]["target"]
+    ]
+    return [*notes, *warned]
+
+
+def _print_some(lines: Sequence[str], style: str) -> None:
+    for line in lines[:_LINES_SHOWN]:
+        messages().print(line, style=style)
+    if len(lines) > _LINES_SHOWN:
+        messages().print(
+            f"… and {len(lines) - _LINES_SHOWN} more; each scan's .json has its own.", style=style
+        )
 
 
 def print_dry_run(request: StudyRequest, as_json: bool) -> None:

@@ -117,23 +117,18 @@ class Ledger:
     # ---- the study
 
     @property
-    def is_new(self) -> bool:
-        """Whether no study has been recorded yet."""
-        return self._value("plan") is None
-
-    @property
     def uid(self) -> str:
         """The study's own identifier, made once."""
-        return json.loads(self._value("uid"))
+        return self._recorded("uid")
 
     @property
     def plan(self) -> StudyPlan:
-        return StudyPlan.from_document(json.loads(self._value("plan")))
+        return StudyPlan.from_document(self._recorded("plan"))
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the study is computed with, in types of JSON."""
-        return json.loads(self._value("settings"))
+        return self._recorded("settings")
 
     def set_study(self, plan: StudyPlan, settings: Mapping[str, Any]) -> None:
         """Record what is to be done; scans new to the plan are queued, those no longer in it are forgotten."""
@@ -211,6 +206,13 @@ class Ledger:
     def _value(self, name: str) -> str | None:
         row = self._connection.execute("SELECT value FROM study WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
+
+    def _recorded(self, name: str) -> Any:
+        """A value of a study that has begun. Raises UsageError where none has."""
+        value = self._value(name)
+        if value is None:
+            raise UsageError("The study has not begun yet; run `samlandmark batch` first.")
+        return json.loads(value)
 
     def _set_value(self, name: str, value: Any) -> None:
         self._connection.execute("INSERT OR REPLACE INTO study VALUES (?, ?)", (name, json.dumps(value)))

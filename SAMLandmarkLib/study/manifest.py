@@ -74,7 +74,9 @@ def _read_rows(path: Path) -> list[_Row]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{path} can't be read as a manifest: {reason}; give a .csv or .json file.") from error
+        raise UsageError(
+            f"{path} can't be read as a manifest: {reason}; give a .csv or .json file."
+        ) from error
     rows = _rows_of_json(path, text) if path.suffix.lower() == ".json" else _rows_of_csv(path, text)
     if not rows:
         raise UsageError(f"{path} lists no scans; write a line for each template and each follow-up.")
@@ -119,7 +121,9 @@ def _rows_of_json(path: Path, text: str) -> list[_Row]:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {error.lineno}, column {error.colno}: {error.msg}; mend the JSON.") from error
+        raise UsageError(
+            f"{path}, line {error.lineno}, column {error.colno}: {error.msg}; mend the JSON."
+        ) from error
     entries = document.get("scans") if isinstance(document, dict) else document
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(
@@ -216,7 +220,9 @@ def _refuse_repeated_volumes(scans: Iterable[_ListedScan], check: _Check) -> Non
     for scan in scans:
         first = seen.setdefault((scan.patient, scan.path.resolve()), scan)
         if first is not scan:
-            check.mistake(scan.row, "volume", f"{scan.path} is the patient's volume of {first.row.where} again.")
+            check.mistake(
+                scan.row, "volume", f"{scan.path} is the patient's volume of {first.row.where} again."
+            )
 
 
 def _refuse_shared_folders(patients: Mapping[str, list[_ListedScan]], check: _Check) -> None:
@@ -235,9 +241,7 @@ def _patient_plan(
     patient: str, listed: Sequence[_ListedScan], common_templates: Sequence[Template], check: _Check
 ) -> PatientPlan | None:
     names = distinct_names([scan.path for scan in listed])
-    scans = [
-        StudyScan(patient, name, scan.path, scan.date) for name, scan in zip(names, listed, strict=True)
-    ]
+    scans = [StudyScan(patient, name, scan.path, scan.date) for name, scan in zip(names, listed, strict=True)]
     templates = [
         Template(scan, item.landmarks)
         for scan, item in zip(scans, listed, strict=True)

@@ -100,8 +100,13 @@ def scan_file(folder: Path, scan: StudyScan, suffix: str) -> Path:
 def _scan_outcome(folder: Path, scan: StudyScan, state: State, reason: str) -> ScanOutcome:
     if state is not State.DONE:
         return ScanOutcome(scan, state, reason)
-    document = json.loads(scan_file(folder, scan, ".json").read_text(encoding="utf-8"))
-    items = tuple(map(_item, document["targets"][0]["landmarks"]))
+    path = scan_file(folder, scan, ".json")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        items = tuple(map(_item, document["targets"][0]["landmarks"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        lost = f"{path.name} is missing or damaged; `samlandmark batch` with --resume makes it again."
+        return ScanOutcome(scan, State.FAILED, lost)
     return ScanOutcome(scan, state, reason, items, document)
 
 

@@ -100,7 +100,8 @@ class StudyRun:
         """
         folder = require_writable(self._request.output)
         with study_lock(folder), Ledger.write(folder) as ledger:
-            if not ledger.is_new and not self._request.resume:
+            begun = any(state is not State.QUEUED for state, _ in ledger.states().values())
+            if begun and not self._request.resume:
                 raise UsageError(
                     f"{folder} already holds a study; go on with it by --resume, or choose another output folder."
                 )

@@ -6,16 +6,18 @@ import csv
 import json
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.errors import SAMLandmarkError, UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
 from SAMLandmarkLib.study.ledger import Ledger, State
 from SAMLandmarkLib.study.manifest import read_manifest
+from SAMLandmarkLib.study.outcome import StudyOutcome
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan
 from SAMLandmarkLib.study.runner import study_lock
 from SAMLandmarkLib.volume import Volume
@@ -291,3 +293,34 @@ def test_without_a_cache_nothing_is_kept_on_the_disk(own_study, run_study, tmp_p
     run_study(own_study, tmp_path / "out", cache_folder=tmp_path / "cache", cache_limit_bytes=0)
     assert not list((tmp_path / "cache").glob("*.npz"))
     assert {state for state, _ in states(tmp_path / "out").values()} == {State.DONE}
+
+
+def test_a_lost_document_is_a_failure_with_a_remedy_and_not_a_crash(own_study, run_study, tmp_path):
+    run_study(own_study, tmp_path / "out")
+    (tmp_path / "out" / "patient-001" / "patient-001-followup-001.json").write_text('{"targets": []}')
+    lost, *others = [
+        scan for patient in StudyOutcome.read(tmp_path / "out").patients for scan in patient.scans
+    ]
+    assert lost.state is State.FAILED
+    assert "--resume" in lost.reason
+    assert {scan.state for scan in others} == {State.DONE}
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"no ledger" * 999), lambda path: None])
+def test_a_folder_without_a_study_is_told(tmp_path, spoil):
+    with Ledger.write(tmp_path):
+        pass
+    spoil(tmp_path / "ledger.sqlite")
+    with pytest.raises(SAMLandmarkError, match="damaged|has not begun"):
+        StudyOutcome.read(tmp_path)
+    with pytest.raises(UsageError, match="holds no study"):
+        StudyOutcome.read(tmp_path / "elsewhere")
+
+
+def test_a_ledger_of_another_version_is_refused(own_study, run_study, tmp_path):
+    run_study(own_study, tmp_path / "out")
+    with sqlite3.connect(tmp_path / "out" / "ledger.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(UsageError, match="another version of SAMLandmark"):
+        run_study(own_study, tmp_path / "out", resume=True)
