@@ -19,6 +19,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 from ..review import Decision, Point, ReviewItem
 from ..translation import _
 from .frames import own_lps_from, ras_from_own_lps
+from .nodes import keep_placing
 from .studies import place_in_same_study
 from .volumes import KEY_ATTRIBUTE, scan_key
 
@@ -39,7 +40,8 @@ _CLASS = "vtkMRMLMarkupsFiducialNode"
 def create_follow_up_markups(scene: object, volume_node: object) -> object:
     """A new markups node for a follow-up, under the same parent transform and in the same study as its volume."""
     name = scene.GenerateUniqueName(_("{volume} landmarks").format(volume=volume_node.GetName()))
-    node = scene.AddNewNodeByClass(_CLASS, name)
+    with keep_placing(scene):
+        node = scene.AddNewNodeByClass(_CLASS, name)
     node.SetUndoEnabled(True)
     node.SetAttribute(KEY_ATTRIBUTE, scan_key(volume_node))
     follow_transform(node, volume_node)
@@ -53,6 +55,11 @@ def create_follow_up_markups(scene: object, volume_node: object) -> object:
 def _style(display: object) -> None:
     display.SetSelectedColor(SETTLED_COLOR)
     display.SetColor(WAITING_COLOR)
+    draw_finely(display)
+
+
+def draw_finely(display: object) -> None:
+    """Let points hide as little of the anatomy as possible; `display` is the display node of a point list."""
     display.SetGlyphTypeFromString("CrossDot2D")
     display.SetGlyphScale(2.5)
     display.SetTextScale(2.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,54 @@ def number_points(markups_node: object) -> None:
     """Call the points that will be placed in a list "Point 1", "Point 2" and so on."""
     markups_node.CreateDefaultDisplayNodes()
     markups_node.SetControlPointLabelFormat(_("Point {number}").format(number="%d"))
+
+
+def tidy_after_undo(markups_node: object) -> None:
+    """Let points that are placed after an undo get ids and numbers of their own.
+
+    When Slicer saves its state, the point under the mouse is only a preview: an undo brings that preview back, and
+    counts points anew.
+    """
+    for number in reversed(range(markups_node.GetNumberOfControlPoints())):
+        if markups_node.GetNthControlPointPositionStatus(number) == markups_node.PositionPreview:
+            markups_node.RemoveNthControlPoint(number)
+    ids = map(markups_node.GetNthControlPointID, range(markups_node.GetNumberOfControlPoints()))
+    used = max((int(point_id) for point_id in ids if point_id.isdigit()), default=0)
+    if used > markups_node.GetLastUsedControlPointNumber():
+        markups_node.SetLastUsedControlPointNumber(used)
+
+
+def rename_repeated(markups_node: object, known_ids: Collection[str]) -> bool:
+    """Give points with a label that another one has a free one, unless they are known; whether there were any.
+
+    Slicer numbers points as they are placed, but begins anew after an undo.
+    """
+    labels, renamed = set(), False
+    count = markups_node.GetNumberOfControlPoints()
+    numbers = sorted(
+        range(count), key=lambda number: markups_node.GetNthControlPointID(number) not in known_ids
+    )
+    for number in numbers:
+        label, point_id = (
+            markups_node.GetNthControlPointLabel(number),
+            markups_node.GetNthControlPointID(number),
+        )
+        defined = markups_node.GetNthControlPointPositionStatus(number) == markups_node.PositionDefined
+        if defined and label in labels and point_id not in known_ids:
+            label, renamed = _free_label(label, labels), True
+            markups_node.SetNthControlPointLabel(number, label)
+        if defined:
+            labels.add(label)
+    return renamed
+
+
+def _free_label(label: str, taken: Collection[str]) -> str:
+    stem = label.rstrip("0123456789")
+    number = int(label[len(stem) :] or 1)
+    stem = stem if stem != label else f"{label} "
+    while f"{stem}{number}" in taken:
+        number += 1
+    return f"{stem}{number}"
 
 
 def label_problem(points: Sequence[ScenePoint] | Sequence[ReviewItem]) -> str:

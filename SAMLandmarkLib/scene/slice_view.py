@@ -116,6 +116,11 @@ class SliceView:
         """Show the slice at this offset."""
         self._logic.SetSliceOffset(offset_mm)
 
+    def forget_markups(self) -> None:
+        """Draw no points until the next batch of changes of the scene ends."""
+        manager = self._managers.GetDisplayableManagerByClassName("vtkMRMLMarkupsDisplayableManager")
+        manager.GetHelper().RemoveAllWidgetsAndNodes()
+
     def picture(self) -> np.ndarray:
         """The view as it is now, drawn anew: RGB bytes `[height, width, 3]`, the upper row first."""
         self.window.Render()

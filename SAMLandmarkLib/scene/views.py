@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .frames import ras_from_own_lps, world_ras_from_local_lps
 from .layout import composite_node, slice_node_ids, slice_nodes
-from .nodes import add_hidden_node, nodes_of_class
+from .nodes import add_hidden_node, keep_placing, nodes_of_class
 from .volumes import KEY_ATTRIBUTE, scan_key
 
 _MARK = "SAMLandmark.Crosshair"
@@ -75,13 +75,22 @@ def mark(volume_node: object, position_lps: Sequence[float]) -> None:
     node.SetDisplayVisibility(bool(slice_node_ids(scene, key)))
 
 
+def unmark(volume_node: object) -> None:
+    """Show no crosshair in a volume's views."""
+    key = scan_key(volume_node)
+    for node in _crosshairs(volume_node.GetScene()):
+        if node.GetAttribute(KEY_ATTRIBUTE) == key:
+            node.SetDisplayVisibility(False)
+
+
 def _crosshairs(scene: object) -> list[object]:
     nodes = nodes_of_class(scene, "vtkMRMLMarkupsFiducialNode")
     return [node for node in nodes if node.GetAttribute(_MARK)]
 
 
 def _new_crosshair(scene: object, key: str) -> object:
-    node = add_hidden_node(scene, "vtkMRMLMarkupsFiducialNode", "SAMLandmark crosshair", _MARK)
+    with keep_placing(scene):
+        node = add_hidden_node(scene, "vtkMRMLMarkupsFiducialNode", "SAMLandmark crosshair", _MARK)
     node.SetAttribute(KEY_ATTRIBUTE, key)
     node.AddControlPoint(0.0, 0.0, 0.0, "")
     node.SetLocked(True)

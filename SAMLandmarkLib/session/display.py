@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ..review import Point
 from ..scene.layout import MAXIMUM_SCANS, ScanViews, Window, show_layout
 from ..scene.linking import LinkedScrolling
-from ..scene.views import jump, mark, show_volume
+from ..scene.views import jump, mark, show_volume, unmark
 from .board import ReviewBoard
 from .scans import Scan
 from .work import Work
@@ -133,11 +133,15 @@ class Viewing:
         )
 
     def _place_in_follow_up(self) -> tuple[Scan | None, Point | None]:
-        item = None if self.current is None else self._board.state.item(*self.current)
-        return (None, None) if item is None else (self._work.scan(self.current[0]), item.place_of_interest)
+        if self.current is None:
+            return None, None
+        item = self._board.state.item(*self.current)
+        return self._work.scan(self.current[0]), None if item is None else item.place_of_interest
 
 
 def _show(place: tuple[Scan | None, Point | None], how: Callable[[object, Point], None]) -> None:
     scan, position_lps = place
     if scan is not None and position_lps is not None:
         how(scan.node, position_lps)
+    elif scan is not None:
+        unmark(scan.node)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from ..scene.layout import Window
-from ..scene.points import read_points
+from ..scene.points import read_points, rename_repeated, tidy_after_undo
 from ..scene.review_node import ReviewNode
 from ..scene.studies import by_study_date
 from ..scene.undo import prepare_undo
@@ -167,6 +167,8 @@ class SessionScans(Announcer, Owner):
     def _template_changed(self) -> None:
         if is_in_flux(self.scene) or self.template_volume is None:
             return
+        if rename_repeated(self._markups, {point.id for point in self._board.points}):
+            return  # the new name has brought us here already
         points = read_points(self._markups, self.template_volume)
         placed = self._follower.template_changed(points, self.who, self._live)
         if placed is not None:
@@ -174,6 +176,8 @@ class SessionScans(Announcer, Owner):
                 self._viewing.awaited = placed
             self._viewing.mark_current()
             self._notify(Change.SCANS, Change.REVIEW)
+        else:
+            self._notify(Change.STATUS)
 
     def _follow_up_changed(self, scan: Scan) -> None:
         if is_in_flux(self.scene) or self._board.writing:
@@ -211,6 +215,10 @@ class SessionScans(Announcer, Owner):
     def _undone(self) -> None:
         self._work.drop_transfers()
         self._drop_removed()
+        if self._markups is not None:
+            # unwatched: this is no change by the user
+            self._stop_watching()
+            tidy_after_undo(self._markups)
         self._tell_if(self._board.reload((self.template_volume, self._markups), self._work.follow_ups))
         self._watch_nodes()
         self._viewing.mark_current()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..review import ReviewItem, ReviewState, next_doubtful
 from ..scene.layout import ORIENTATIONS
+from ..scene.nodes import keep_placing
 from ..translation import _
 from .export import ExportScan, write_export
 from .scans import Scan
@@ -122,11 +123,13 @@ class TransferSession(SessionTransfer):
 
     def undo(self) -> None:
         """Undo the last step, be it a whole transfer."""
-        self.scene.Undo()
+        with keep_placing(self.scene):
+            self.scene.Undo()
 
     def redo(self) -> None:
         """Redo what was undone last."""
-        self.scene.Redo()
+        with keep_placing(self.scene):
+            self.scene.Redo()
 
     # ---- views
 

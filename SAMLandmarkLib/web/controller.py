@@ -14,7 +14,9 @@ from ..crops import BONE, LUNG, SOFT_TISSUE, Window
 from ..errors import SAMLandmarkError
 from ..landmarks import LandmarkSet
 from ..scene.application import SceneApplication
+from ..scene.follow_up import draw_finely
 from ..scene.layout import ORIENTATIONS
+from ..scene.observers import Observers
 from ..scene.points import add_points, create_points
 from ..scene.studies import study_date
 from ..scene.volumes import add_volume, show_window
@@ -68,6 +70,9 @@ class Controller:
         self._changes: set[Change] = set(Change)
         self._refreshing = self._moving = False
         self._arranged: tuple | None = None
+        self._observers = Observers()
+        for event in (application.scene.EndUndoEvent, application.scene.EndRedoEvent):
+            self._observers.add(application.scene, event, self.views.draw_markups_anew)
         self.session.live = True
         self.session.add_listener(self._session_changed)
         for name in ("review", "key", "select", "place", "transfer", "cancel", "show", "rename", "remove"):
@@ -87,6 +92,7 @@ class Controller:
     def close(self) -> None:
         """Stop what runs, and end the worker."""
         self._placing.close()
+        self._observers.clear()
         self.session.close()
         self._worker.close()
 
@@ -99,6 +105,7 @@ class Controller:
         if role == "template":
             self._placing.stop()
             points = create_points(self._application.scene)
+            draw_finely(points.GetDisplayNode())
             add_points(points, node, landmarks or ())
             self.session.set_template(node, points)
         else:

@@ -63,6 +63,17 @@ class PageViews:
                 view.fitted_volume_id = None
                 self._fit_if_new(view)
 
+    def draw_markups_anew(self) -> None:
+        """After an undo or redo: Slicer's views then go on to show points that are no longer there."""
+        for view in self.views.values():
+            view.slice.forget_markups()
+        scene = self._application.scene
+        # at its end the views take up what the scene holds
+        scene.StartState(scene.BatchProcessState)
+        scene.EndState(scene.BatchProcessState)
+        for view in self.views.values():
+            view.render()
+
     def register(self) -> None:
         """Let the running server know the views that were made before it ran."""
         for view in self.views.values():

@@ -12,6 +12,8 @@ _DECISIONS = (
     ("next_candidate", "mdi-map-marker-question-outline", "Other place", "C"),
     ("set_missing", "mdi-eye-off-outline", "Not on scan", "M"),
 )
+# For style sheets and tests.
+_DATA = ("data-label", "data-decision", "data-status")
 _BUTTON = {"variant": "tonal", "size": "small", "classes": "sl-action"}
 
 
@@ -98,6 +100,7 @@ def _build_table() -> None:
                 data_label=("row.label",),
                 data_decision=("cell.decision",),
                 data_status=("cell.status",),
+                __properties=[(name.replace("-", "_"), name) for name in _DATA],
             ):
                 html.Div("{{ line }}", v_for="(line, number) in cell.lines", key=("number",))
     html.Div("{{ table.summary }}", classes="sl-summary", id="summary")

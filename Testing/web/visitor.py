@@ -1,0 +1,125 @@
+"""Somebody who uses the page with mouse and keyboard."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TEMPLATE, FOLLOW_UP = "SAMLandmark0Axial", "SAMLandmark1Axial"
+_MILLISECONDS = 20_000
+# Long enough for the page to have sent where the mouse is before it is pressed.
+_HOVER_MILLISECONDS = 150
+
+
+class Visitor:
+    """A person in front of an opened page; waits for what the page shows, never for a time that it might take."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        page.set_default_timeout(_MILLISECONDS)
+        self.answer = page.goto(address)
+
+    # ---- looking
+
+    def state(self, name: str) -> Any:
+        """A variable of the page, as it was sent last."""
+        return self.page.evaluate(f"window.trame.state.get('{name}')")
+
+    def wait(self, condition: str) -> None:
+        """Wait until a condition in JavaScript holds; `get(name)` in it is a variable of the page."""
+        self.page.wait_for_function(
+            f"() => {{ const get = (name) => window.trame?.state?.get(name); return {condition}; }}"
+        )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the page is there and nothing is computed."""
+        self.page.wait_for_selector("#place")
+        self.wait("get('status')?.busy === false")
+
+    def cell(self, label: str, column: int = 0) -> dict[str, Any]:
+        """What the table holds for a landmark."""
+        rows = {row["label"]: row["cells"] for row in self.state("table")["rows"]}
+        return rows[label][column]
+
+    def wait_for_decision(self, label: str, decision: str) -> None:
+        """Wait until the table shows a decision."""
+        self.page.wait_for_selector(f"td[data-label='{label}'][data-decision='{decision}']")
+
+    def place_of(self, label: str) -> np.ndarray:
+        """Where a landmark is in the follow-up, LPS mm."""
+        return np.array(self.cell(label)["position_lps"])
+
+    def picture(self, view: str) -> np.ndarray:
+        """A view as it is on the screen, `[height, width, 3]`."""
+        shot = self.page.locator(f"#{view} img").first.screenshot()
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+
+    def middle(self, view: str) -> tuple[float, float]:
+        """The middle of a view on the page."""
+        box = self.page.locator(f"#{view}").bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    # ---- doing
+
+    def press(self, key: str) -> None:
+        """Press a key."""
+        self.page.keyboard.press(key)
+
+    def undo_all(self, down_to_rows: int = 0) -> None:
+        """Undo until the table has so many landmarks left, all of them undecided."""
+        for _ in range(20):
+            rows = self.state("table")["rows"]
+            decided = any(cell.get("decision") != "OPEN" for row in rows for cell in row["cells"])
+            if len(rows) <= down_to_rows and not decided:
+                return
+            before = json.dumps(self.state("table"))
+            self.press("Control+z")
+            self.wait(f"JSON.stringify(get('table')) !== JSON.stringify({before})")
+        raise AssertionError("There was no end of steps to undo.")
+
+    def choose(self, label: str, column: int = 0) -> None:
+        """Click on a result in the table, and wait until the views have gone there."""
+        self.page.locator(f"td[data-label='{label}']").nth(column).click()
+        self.wait(f"get('current').label === '{label}'")
+
+    def hover(self, view: str, right: float = 0.0, down: float = 0.0) -> None:
+        """Move the mouse to so many pixels from the middle of a view."""
+        x, y = self.middle(view)
+        self.page.mouse.move(x + right - 5, y + down - 5)
+        self.page.wait_for_timeout(_HOVER_MILLISECONDS)
+        self.page.mouse.move(x + right, y + down)
+        self.page.wait_for_timeout(_HOVER_MILLISECONDS)
+
+    def click(self, view: str, right: float = 0.0, down: float = 0.0) -> None:
+        """Click so many pixels from the middle of a view."""
+        self.hover(view, right, down)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+    def drag(self, view: str, right: float, down: float) -> None:
+        """Drag what is in the middle of a view by so many pixels."""
+        self.hover(view)
+        x, y = self.middle(view)
+        self.page.mouse.down()
+        for part in (0.3, 0.7, 1.0):
+            self.page.mouse.move(x + part * right, y + part * down)
+            self.page.wait_for_timeout(_HOVER_MILLISECONDS)
+        self.page.mouse.up()
+
+
+def count_color(picture: np.ndarray, color: tuple[float, float, float], within: int = 60) -> int:
+    """How many pixels of a picture are of a color (0 to 1), as the compression left it."""
+    return int((np.abs(picture - 255 * np.array(color)).sum(axis=2) < within).sum())
