@@ -43,7 +43,8 @@ def read_manifest(
     for: one that is missing is a doubt.
     """
     rows = _read_rows(path)
-    check = _Check(path.parent, csv_frame)
+    # A report may be made from another folder than the study was run from, and workers of a cluster run elsewhere.
+    check = _Check(path.absolute().parent, csv_frame)
     scans = [scan for row in rows if (scan := check.scan(row)) is not None]
     plan = _plan(scans, common_templates, check)
     if check.mistakes:

@@ -56,6 +56,17 @@ def test_templates_and_follow_ups_are_told_apart_and_follow_ups_go_by_date(folde
     assert patient.own_baseline
 
 
+def test_the_plan_holds_wherever_one_goes_from_there(folder, monkeypatch):
+    written(folder, HEADER + "Anna,template,,t.nii.gz,a.mrk.json\nAnna,follow-up,,deep/f1.nii.gz,\n")
+    monkeypatch.chdir(folder)
+    (patient,) = read_manifest(Path("manifest.csv")).plan.patients
+    monkeypatch.chdir("/")
+    template = patient.templates[0]
+    assert template.scan.path.is_file()
+    assert template.landmarks.is_file()
+    assert patient.follow_ups[0].path == folder / "deep" / "f1.nii.gz"
+
+
 def test_a_spreadsheet_with_semicolons_is_read(folder):
     text = "patient;role;date;volume;landmarks\n7;template;;t.nii.gz;a.mrk.json\n7;follow-up;;f1.nii.gz;\n"
     assert len(read_manifest(written(folder, text)).plan) == 1
