@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
@@ -23,6 +24,7 @@ from .plan import StudyPlan
 LEDGER_NAME = "ledger.sqlite"
 FORMAT_VERSION = 1
 _SECONDS_TO_WAIT = 30.0
+_NOT_BEGUN = "The study has not begun yet; run `samlandmark batch` first."
 _TABLES = """
 CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scan (
@@ -72,37 +74,34 @@ class Entry:
 class Ledger:
     """An open ledger; to be closed, or used as a context. Raises OutputError where the file can't be used."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self._path = connection, path
 
     @classmethod
     def write(cls, folder: Path) -> Ledger:
         """Open the ledger in a folder for writing, made where it is missing; the caller holds the study's lock."""
         path = folder / LEDGER_NAME
-        try:
+        with _errors_told(path):
             connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
             connection.execute("PRAGMA journal_mode=WAL")
             # A state that is recorded stays so after a power cut.
             connection.execute("PRAGMA synchronous=FULL")
             connection.executescript(_TABLES)
-        except sqlite3.Error as error:
-            raise _unusable(path, error) from error
-        ledger = cls(connection)
-        ledger._require_format(path)
+            if _version(connection) == 0:
+                connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        ledger = cls(connection, path)
+        ledger._require_format()
         return ledger
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
-        """Open the ledger in a folder for reading, also while a run writes to it."""
+        """Open the ledger in a folder for reading; it is seen as it is now, also while a run writes to it."""
         path = folder / LEDGER_NAME
-        try:
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_SECONDS_TO_WAIT
-            )
-            ledger = cls(connection)
-            ledger._require_format(path)
-        except sqlite3.Error as error:
-            raise _unusable(path, error) from error
+        with _errors_told(path):
+            connection = _opened_for_reading(path)
+            connection.execute("BEGIN")
+        ledger = cls(connection, path)
+        ledger._require_format()
         return ledger
 
     def __enter__(self) -> Ledger:
@@ -133,8 +132,7 @@ class Ledger:
     def set_study(self, plan: StudyPlan, settings: Mapping[str, Any]) -> None:
         """Record what is to be done; scans new to the plan are queued, those no longer in it are forgotten."""
         keys = [scan.key for _patient, scan in plan]
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._change():
             self._set_value("plan", plan.to_document())
             self._set_value("settings", settings)
             if self._value("uid") is None:
@@ -149,26 +147,22 @@ class Ledger:
     # ---- scans
 
     def entry(self, key: str) -> Entry | None:
-        """A scan's entry."""
-        return self.entries().get(key)
+        """A scan's entry; quick, however many there are."""
+        return self._entries("WHERE key = ?", key).get(key)
 
     def entries(self) -> dict[str, Entry]:
         """Every scan's entry by its key."""
-        with closing(self._connection.cursor()) as cursor:
-            cursor.row_factory = sqlite3.Row
-            return {row["key"]: _entry(row) for row in cursor.execute("SELECT * FROM scan")}
+        return self._entries()
 
     def states(self) -> dict[str, tuple[State, str]]:
         """Every scan's state, and the reason of it, by its key."""
-        return {
-            key: (State(state), reason)
-            for key, state, reason in self._connection.execute("SELECT key, state, reason FROM scan")
-        }
+        with _errors_told(self._path):
+            rows = self._connection.execute("SELECT key, state, reason FROM scan").fetchall()
+        return {key: (State(state), reason) for key, state, reason in rows}
 
     def queue(self, keys: Iterable[str]) -> None:
         """These scans are to be done, whatever they were."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._change():
             self._connection.executemany(
                 "UPDATE scan SET state = 'queued', kind = '', reason = '', changed_at = ? WHERE key = ?",
                 [(_now(), key) for key in keys],
@@ -176,10 +170,11 @@ class Ledger:
 
     def begin(self, key: str) -> None:
         """A scan is being done from now on."""
-        self._connection.execute(
-            "UPDATE scan SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE key = ?",
-            (_now(), key),
-        )
+        with self._change():
+            self._connection.execute(
+                "UPDATE scan SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE key = ?",
+                (_now(), key),
+            )
 
     def end(self, entry: Entry) -> None:
         """Record how a scan ended, all of the entry but its attempts."""
@@ -192,11 +187,25 @@ class Ledger:
             *(json.dumps(value, sort_keys=True) for value in (entry.fingerprint, entry.files, entry.seconds)),
             entry.key,
         )
-        self._connection.execute(
-            "UPDATE scan SET state = ?, kind = ?, reason = ?, worker = ?, changed_at = ?, fingerprint = ?, files = ?, "
-            "seconds = ? WHERE key = ?",
-            values,
-        )
+        with self._change():
+            self._connection.execute(
+                "UPDATE scan SET state = ?, kind = ?, reason = ?, worker = ?, changed_at = ?, fingerprint = ?, "
+                "files = ?, seconds = ? WHERE key = ?",
+                values,
+            )
+
+    def _entries(self, condition: str = "", *values: str) -> dict[str, Entry]:
+        with _errors_told(self._path), closing(self._connection.cursor()) as cursor:
+            cursor.row_factory = sqlite3.Row
+            rows = cursor.execute(f"SELECT * FROM scan {condition}", values).fetchall()
+        return {row["key"]: _entry(row) for row in rows}
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """What is recorded in the block is so as a whole or not at all. Raises OutputError."""
+        with _errors_told(self._path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
 
     # ---- values
 
@@ -204,29 +213,61 @@ class Ledger:
         return [key for (key,) in self._connection.execute("SELECT key FROM scan")]
 
     def _value(self, name: str) -> str | None:
-        row = self._connection.execute("SELECT value FROM study WHERE name = ?", (name,)).fetchone()
+        with _errors_told(self._path):
+            row = self._connection.execute("SELECT value FROM study WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
     def _recorded(self, name: str) -> Any:
         """A value of a study that has begun. Raises UsageError where none has."""
         value = self._value(name)
         if value is None:
-            raise UsageError("The study has not begun yet; run `samlandmark batch` first.")
+            raise UsageError(_NOT_BEGUN)
         return json.loads(value)
 
     def _set_value(self, name: str, value: Any) -> None:
         self._connection.execute("INSERT OR REPLACE INTO study VALUES (?, ?)", (name, json.dumps(value)))
 
-    def _require_format(self, path: Path) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+    def _require_format(self) -> None:
+        with _errors_told(self._path):
+            version = _version(self._connection)
+        if version == FORMAT_VERSION:
+            return
+        self.close()
         if version == 0:
-            self._connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-        elif version != FORMAT_VERSION:
-            self.close()
-            raise UsageError(
-                f"{path} was written by another version of SAMLandmark (format {version}, here {FORMAT_VERSION}); "
-                "go on with that version, or choose another output folder."
-            )
+            raise UsageError(_NOT_BEGUN)
+        raise UsageError(
+            f"{self._path} was written by another version of SAMLandmark (format {version}, here {FORMAT_VERSION}); "
+            "go on with that version, or choose another output folder."
+        )
+
+
+def _opened_for_reading(path: Path) -> sqlite3.Connection:
+    def opened(mode: str) -> sqlite3.Connection:
+        address = f"{path.absolute().as_uri()}?{mode}"
+        return sqlite3.connect(address, uri=True, timeout=_SECONDS_TO_WAIT, isolation_level=None)
+
+    connection = opened("mode=ro")
+    try:
+        _version(connection)
+    except sqlite3.OperationalError:
+        # SQLite wants to write a log even to read; where nobody can, as on a medium or in an archive, nothing changes.
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists() or _is_writable(path.parent):
+            raise
+        connection = opened("immutable=1")
+    return connection
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
 def _entry(row: sqlite3.Row) -> Entry:
@@ -235,11 +276,16 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(state=State(row["state"]), **plain, **parsed)
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> OutputError:
-    return OutputError(
-        f"{path} can't be used as the study's ledger ({error}); if it is damaged, choose another output folder, "
-        "and check that its disk is not full."
-    )
+@contextmanager
+def _errors_told(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite in the block into an OutputError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(
+            f"{path} can't be used as the study's ledger ({error}); if it is damaged, choose another output folder, "
+            "and check that its disk is not full."
+        ) from error
 
 
 def _now() -> str:
