@@ -8,6 +8,7 @@ import typer
 
 from . import __version__
 from .commands.batch import batch
+from .commands.benchmark import benchmark
 from .commands.calibrate import calibrate
 from .commands.demo import demo
 from .commands.evaluate import evaluate
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (transfer, batch, report, demo, evaluate, train, export, calibrate, serve):
+for command in (transfer, batch, report, demo, evaluate, benchmark, train, export, calibrate, serve):
     app.command()(command)
 
 

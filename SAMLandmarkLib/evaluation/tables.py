@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_ERROR_COLUMNS = ("n", "mean mm", "median mm", "p90 mm", "max mm", "≤ 5 mm %", "≤ 10 mm %")
+ERROR_COLUMNS = ("n", "mean mm", "median mm", "p90 mm", "max mm", "≤ 5 mm %", "≤ 10 mm %")
 Figures = dict[str, Any]
 
 
@@ -48,7 +48,7 @@ def _set_rows(named: dict[str, Figures]) -> Iterable[tuple[str, Figures]]:
 def _landmark_table(landmarks: dict[str, Figures]) -> str:
     if any(figures["n"] > 1 for figures in landmarks.values()):
         return _error_table("landmark", landmarks.items())
-    rows = [[label, _millimetres(figures["mean_mm"])] for label, figures in landmarks.items()]
+    rows = [[label, millimetres(figures["mean_mm"])] for label, figures in landmarks.items()]
     return markdown_table(("landmark", "error mm"), rows)
 
 
@@ -57,32 +57,33 @@ def _error_table(first_column: str, rows: Iterable[tuple[str, Figures]]) -> str:
         [
             name,
             str(figures["n"]),
-            *(_with_interval(figures, key) for key in ("mean_mm", "median_mm", "p90_mm", "max_mm")),
-            *(_with_interval(figures, key, percent=True) for key in ("within_5_mm", "within_10_mm")),
+            *(with_interval(figures, key) for key in ("mean_mm", "median_mm", "p90_mm", "max_mm")),
+            *(with_interval(figures, key, percent=True) for key in ("within_5_mm", "within_10_mm")),
         ]
         for name, figures in rows
     ]
-    return markdown_table((first_column, *_ERROR_COLUMNS), cells)
+    return markdown_table((first_column, *ERROR_COLUMNS), cells)
 
 
-def _with_interval(figures: Figures, key: str, percent: bool = False) -> str:
-    show = _percent if percent else _millimetres
+def with_interval(figures: Figures, key: str, percent: bool = False) -> str:
+    """A figure with its 95 % interval in brackets where there is one."""
+    show = percent_of if percent else millimetres
     low, high = figures.get("interval_95", {}).get(key, (math.nan, math.nan))
     return show(figures[key]) if math.isnan(low) else f"{show(figures[key])} ({show(low)}–{show(high)})"
 
 
 def _status_table(named: dict[str, Figures]) -> str:
-    columns = ("set", "status", "share %", *_ERROR_COLUMNS)
+    columns = ("set", "status", "share %", *ERROR_COLUMNS)
     return markdown_table(
         columns,
         [
             [
                 name,
                 status,
-                _percent(figures["share"]),
+                percent_of(figures["share"]),
                 str(figures["n"]),
-                *(_millimetres(figures[key]) for key in ("mean_mm", "median_mm", "p90_mm", "max_mm")),
-                *(_percent(figures[key]) for key in ("within_5_mm", "within_10_mm")),
+                *(millimetres(figures[key]) for key in ("mean_mm", "median_mm", "p90_mm", "max_mm")),
+                *(percent_of(figures[key]) for key in ("within_5_mm", "within_10_mm")),
             ]
             for name, of_set in named.items()
             for status, figures in of_set["status"].items()
@@ -107,8 +108,8 @@ def _confidence_table(named: dict[str, Figures]) -> str:
             [
                 name,
                 f"{figures['sides']['swapped']} of {figures['sides']['n']}",
-                _number(figures["confidence"]["expected_calibration_error"], 3),
-                _number(figures["confidence"]["auroc"], 3),
+                number_text(figures["confidence"]["expected_calibration_error"], 3),
+                number_text(figures["confidence"]["auroc"], 3),
                 *(_risk_at(figures["confidence"], step) for step in (5, 8, 10)),
                 str(figures["n_without_position"]),
             ]
@@ -119,7 +120,7 @@ def _confidence_table(named: dict[str, Figures]) -> str:
 
 def _risk_at(confidence: Figures, step: int) -> str:
     curve = confidence["risk_coverage"]
-    return _percent(curve[step - 1]["share_above"]) if curve else "–"
+    return percent_of(curve[step - 1]["share_above"]) if curve else "–"
 
 
 def _reliability(name: str, confidence: Figures) -> str:
@@ -127,8 +128,8 @@ def _reliability(name: str, confidence: Figures) -> str:
         [
             f"{row['low']:.1f}–{row['high']:.1f}",
             str(row["n"]),
-            _number(row["mean_confidence"], 3),
-            _number(row["share_within"], 3),
+            number_text(row["mean_confidence"], 3),
+            number_text(row["share_within"], 3),
         ]
         for row in confidence["reliability"]
     ]
@@ -152,13 +153,13 @@ def _field_of_view_table(figures: Figures) -> str:
         [
             [
                 str(figures["vanished"]),
-                _percent(figures["vanished_missing"]),
-                _percent(figures["vanished_found"]),
+                percent_of(figures["vanished_missing"]),
+                percent_of(figures["vanished_found"]),
                 str(figures["visible"]),
-                _percent(figures["visible_missing"]),
+                percent_of(figures["visible_missing"]),
                 str(figures["in_view_in_both"]),
-                _millimetres(figures["mean_mm_whole"]),
-                _millimetres(figures["mean_mm_cropped"]),
+                millimetres(figures["mean_mm_whole"]),
+                millimetres(figures["mean_mm_cropped"]),
             ]
         ],
     )
@@ -197,13 +198,16 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return f"| {' | '.join(padded)} |"
 
 
-def _millimetres(value: float) -> str:
-    return _number(value, 2 if abs(value) < 10 else 1)
+def millimetres(value: float) -> str:
+    """Millimetres with two decimals below 10, with one above."""
+    return number_text(value, 2 if abs(value) < 10 else 1)
 
 
-def _percent(share: float) -> str:
-    return _number(100 * share, 0)
+def percent_of(share: float) -> str:
+    """A share of 0 to 1 as whole percent."""
+    return number_text(100 * share, 0)
 
 
-def _number(value: float, digits: int) -> str:
+def number_text(value: float, digits: int) -> str:
+    """A number with so many decimals, a dash where it is undefined."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"

@@ -1,0 +1,118 @@
+"""Plots of a benchmark: the errors of every peer in every set, and accuracy against time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..peers.registry import OWN, PEER_NAMES, TITLES
+from ..plots import FAINT, new_figure, png_of
+from .figures import Figures
+from .rows import LandmarkRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LARGEST_SHOWN_MM = {True: 15.0, False: 50.0}
+"""Largest error shown, where the median of the best peers is small, and where it is not."""
+_SMALL_MM = 3.0
+_STYLES = dict(
+    zip(
+        PEER_NAMES,
+        (
+            ("#0072b2", "-", "o"),
+            ("#0072b2", "--", "s"),
+            ("#8a8f98", ":", "v"),
+            ("#e69f00", ":", "^"),
+            ("#e69f00", "-", "D"),
+            ("#cc79a7", "-", "P"),
+            ("#56b4e9", "-", "X"),
+            ("#d55e00", "-", "h"),
+            ("#009e73", "-", "*"),
+        ),
+        strict=True,
+    )
+)
+"""Colour (Okabe and Ito), line and marker of each peer: told apart with any colour vision, and in grey."""
+
+
+def errors_plot(rows: Sequence[LandmarkRow]) -> bytes:
+    """PNG: for each set a panel, for each peer the share of landmarks within a distance of the truth."""
+    sets = sorted({row.set for row in rows})
+    figure, panels = new_figure(max(1, len(sets)))
+    for axes, name in zip(panels, sets, strict=False):
+        errors = {
+            peer: np.sort([row.error_or_infinity for row in rows if row.set == name and row.peer == peer])
+            for peer in PEER_NAMES
+        }
+        errors = {peer: values for peer, values in errors.items() if len(values)}
+        for peer, values in errors.items():
+            _draw_shares(axes, peer, values)
+        small = min(np.median(values) for values in errors.values()) < _SMALL_MM
+        axes.set(
+            title=name,
+            xlim=(0, _LARGEST_SHOWN_MM[small]),
+            ylim=(0, 101),
+            xlabel="error (mm)",
+            ylabel="landmarks within it (%)",
+        )
+    panels[0].legend(loc="lower right", frameon=False, fontsize=7)
+    return png_of(figure)
+
+
+def _draw_shares(axes: Axes, peer: str, ascending: np.ndarray) -> None:
+    colour, line, _ = _STYLES[peer]
+    share = 100 * np.arange(1, len(ascending) + 1) / len(ascending)
+    placed = np.isfinite(ascending)
+    axes.step(
+        [0, *ascending[placed], 1e4],
+        [0, *share[placed], share[placed][-1] if placed.any() else 0],
+        where="post",
+        color=colour,
+        linestyle=line,
+        linewidth=2.2 if peer == OWN else 1.3,
+        label=TITLES[peer],
+    )
+
+
+def cost_plot(figures: Mapping[str, Figures]) -> bytes:
+    """PNG: for each set a panel with the median error and the seconds of each peer; both axes logarithmic."""
+    figure, panels = new_figure(max(1, len(figures)))
+    for axes, (name, each) in zip(panels, figures.items(), strict=False):
+        for peer, of_peer in each["peers"].items():
+            colour, _, marker = _STYLES[peer]
+            axes.scatter(
+                of_peer["cost"]["seconds"],
+                of_peer["median_mm"],
+                s=110 if peer == OWN else 60,
+                color=colour,
+                marker=marker,
+                label=TITLES[peer],
+                edgecolors="white",
+                linewidths=0.6,
+                zorder=3,
+            )
+        axes.set(
+            title=name,
+            xscale="log",
+            yscale="log",
+            xlabel="seconds per pair, cold",
+            ylabel="median error (mm)",
+        )
+        _plain_ticks(axes)
+    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+    return png_of(figure)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Numbers such as 2 and 50 along both axes, not powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.tick_params(which="minor", length=0)
+    axes.grid(which="both", color=FAINT, alpha=0.15)

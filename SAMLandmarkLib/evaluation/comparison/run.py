@@ -1,0 +1,138 @@
+"""Running the peers over the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import UsageError
+from ...files import create_folder
+from ..peers.registry import PEER_NAMES, why_missing
+from ..provenance import source_commit
+from ..sets import EvaluationPair, find_evaluation_sets
+from .job import Job, Outcome, run_job
+from .pairs import RING, chosen_pairs, same_patient, scored_labels
+from .rows import LandmarkRow, PairRow, RawRows
+
+LONGEST_SECONDS = 3600.0
+
+# Called before each job with what it is.
+Report = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """What to run: test sets below `data`, the named ones or all; peers, the named ones or all; see `chosen_pairs`."""
+
+    data: Path
+    output: Path
+    sets: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    pairs: str = RING
+    resume: bool = False
+    redo: tuple[str, ...] = ()
+    longest_seconds: float = LONGEST_SECONDS
+
+
+@dataclass(frozen=True)
+class Task:
+    """One pair of a set."""
+
+    set: str
+    pair: EvaluationPair
+    same_patient: bool
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.set, self.pair.template.name, self.pair.target.name)
+
+    def job(self, peer: str) -> Job:
+        pair, labels = self.pair, tuple(scored_labels(self.pair))
+        positions = tuple(tuple(pair.template.position_of[label].tolist()) for label in labels)
+        return Job(peer, str(pair.template.path), str(pair.target.path), labels, positions, self.same_patient)
+
+
+class Comparison:
+    """A benchmark that was found to be possible: what to run, what is done already, and which peers are missing."""
+
+    def __init__(self, settings: ComparisonSettings) -> None:
+        self.settings = settings
+        if unknown := sorted({*settings.peers, *settings.redo} - set(PEER_NAMES)):
+            raise UsageError(
+                f"There is no peer {', '.join(unknown)}; choose from {', '.join(PEER_NAMES)} (--peers, --redo)."
+            )
+        wanted = [name for name in PEER_NAMES if not settings.peers or name in settings.peers]
+        self.missing = {name: reason for name in wanted if (reason := why_missing(name))}
+        self.peers = [name for name in wanted if name not in self.missing]
+        self.tasks = [
+            Task(each.name, pair, same_patient(each))
+            for each in find_evaluation_sets(settings.data, settings.sets)
+            for pair in chosen_pairs(each, settings.pairs)
+        ]
+        if RawRows.exist_in(settings.output) and not settings.resume:
+            raise UsageError(
+                f"{settings.output}: holds a benchmark already; give --resume to go on with it, or another folder."
+            )
+        self.rows = RawRows(create_folder(settings.output))
+        self.rows.drop(settings.redo)
+
+    @property
+    def steps(self) -> int:
+        """How many runs of a peer on a pair are still to be done."""
+        return len(self._todo())
+
+    def run(self, report: Report | None = None) -> None:
+        """Run what is not done yet, pair by pair, all peers of a pair one after the other."""
+        self.rows.begin()
+        commit = source_commit() or ""
+        for task, peer in self._todo():
+            if report:
+                report(f"{task.set}: {task.key[1]} → {task.key[2]}: {peer}")
+            job = task.job(peer)
+            outcome = run_job(job, self.settings.longest_seconds)
+            self.rows.add(_pair_row(task, job, outcome, commit), _landmark_rows(task, job, outcome))
+
+    def _todo(self) -> list[tuple[Task, str]]:
+        return [
+            (task, peer) for task in self.tasks for peer in self.peers if not self.rows.has(peer, task.key)
+        ]
+
+
+def _pair_row(task: Task, job: Job, outcome: Outcome, commit: str) -> PairRow:
+    parts = [outcome.parts.get(name, np.nan) for name in ("load", "read", "transfer")]
+    peak = np.nan if outcome.peak_bytes is None else outcome.peak_bytes / 2**20
+    finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return PairRow(
+        *task.key,
+        job.peer,
+        len(job.labels),
+        outcome.seconds,
+        *parts,
+        peak,
+        outcome.failure,
+        finished,
+        commit,
+    )
+
+
+def _landmark_rows(task: Task, job: Job, outcome: Outcome) -> Sequence[LandmarkRow]:
+    rows = []
+    for label, found in zip(job.labels, outcome.found_lps, strict=True):
+        truth = task.pair.target.position_of[label]
+        error = float(np.linalg.norm(found - truth))
+        rows.append(
+            LandmarkRow(
+                *task.key,
+                job.peer,
+                label,
+                task.pair.quality(label),
+                *truth.tolist(),
+                *found.tolist(),
+                error,
+            )
+        )
+    return rows

@@ -1,0 +1,103 @@
+"""A training-free peer: descriptors of sparse intensities at several scales, searched from coarse to fine.
+
+After Yerebakan et al. (2023), "A hierarchical descriptor framework for on-the-fly anatomical location matching between
+longitudinal studies", and their consistency heuristic (2025, "Consistent point matching"). An own implementation that
+follows the idea, not the letter: the whole target is searched at 8 mm; points spread over the body are matched there
+and back, and those that return say where a landmark should lie.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...embedding.prepared import TISSUE_THRESHOLD_HU
+from ...landmarks import LandmarkSet
+from ...matching.prediction import Correspondences
+from ...volume import CanonicalVolume, Volume
+from .scans import body
+
+ANCHORS = 500
+CONSISTENT_MM = 8.0
+LEAST_SUPPORT = 10.0
+PREDICTION_WEIGHT = 0.006
+"""Cost of leaving the predicted place by one spread, in units of the descriptors' squared differences."""
+PREDICTION_CAP = 9.0
+CANDIDATES = 6
+ANCHOR_CANDIDATES = 2
+RETURN_WEIGHT = 0.02
+RETURN_MM = 10.0
+"""A candidate that leads back this far from the landmark costs RETURN_WEIGHT more."""
+
+
+class DescriptorSearch:
+    """The descriptor search with the consistency of its neighborhood."""
+
+    modules = ("torch",)
+
+    def transfer(self, template: Volume, landmarks: LandmarkSet, target: Volume) -> np.ndarray:
+        from .descriptor_search import DescriptorScan
+
+        scans = body(template), body(target)
+        pair = _Pair(*map(DescriptorScan, scans), _anchors_lps(scans[0]))
+        positions = landmarks.positions_lps
+        found = np.full_like(positions, np.nan)
+        known = np.isfinite(positions).all(axis=1)
+        if known.any():
+            found[known] = pair.find(positions[known])
+        return found
+
+
+class _Pair:
+    """Matching between two scans, with the correspondences that their anchors make."""
+
+    def __init__(self, template, target, anchors_lps: np.ndarray) -> None:
+        self.template, self.target = template, target
+        there, _ = target.search(template.describe(anchors_lps), ANCHOR_CANDIDATES)
+        there = there[:, 0]
+        back, _ = template.search(target.describe(there), ANCHOR_CANDIDATES)
+        consistent = np.linalg.norm(back[:, 0] - anchors_lps, axis=1) <= CONSISTENT_MM
+        self.correspondences = Correspondences(anchors_lps[consistent], there[consistent])
+
+    def find(self, points_lps: np.ndarray) -> np.ndarray:
+        """Where points `(n,3)` of the template lie in the target."""
+        expected, spread = self._expected(self.correspondences, points_lps)
+        queries = self.template.describe(points_lps)
+        candidates, cost = self.target.search(queries, CANDIDATES, expected, finest=True)
+        cost = cost + _leaving(candidates, expected, spread)
+        cost = cost + RETURN_WEIGHT * np.minimum(self._returned_mm(candidates, points_lps) / RETURN_MM, 1.0)
+        best = cost.argmin(axis=1)
+        return candidates[np.arange(len(best)), best]
+
+    def _returned_mm(self, candidates: np.ndarray, points_lps: np.ndarray) -> np.ndarray:
+        """How far from the points the search leads back from each candidate, `(n,k)`."""
+        flat = candidates.reshape(-1, 3)
+        expected, _ = self._expected(self.correspondences.reversed, flat)
+        back, _ = self.template.search(self.target.describe(flat), 1, expected)
+        gap = np.linalg.norm(back - np.repeat(points_lps, candidates.shape[1], axis=0)[:, None], axis=2)
+        return gap.min(axis=1).reshape(candidates.shape[:2])
+
+    def _expected(
+        self, correspondences: Correspondences, points_lps: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        if len(correspondences) == 0 or correspondences.support < LEAST_SUPPORT:
+            return None, None
+        prediction = correspondences.predict(points_lps)
+        return prediction.positions_lps, prediction.spread_mm
+
+
+def _leaving(
+    candidates: np.ndarray, expected: np.ndarray | None, spread_mm: np.ndarray | None
+) -> np.ndarray | float:
+    """What candidates `(n,k,3)` cost for not lying where they are expected, `(n,k)`."""
+    if expected is None:
+        return 0.0
+    distance = np.linalg.norm(candidates - expected[:, None], axis=2) / spread_mm[:, None]
+    return PREDICTION_WEIGHT * np.minimum(distance**2, PREDICTION_CAP)
+
+
+def _anchors_lps(scan: CanonicalVolume) -> np.ndarray:
+    """Random points `(m,3)` in tissue, the same for the same scan."""
+    flat = np.flatnonzero(scan.array > TISSUE_THRESHOLD_HU)
+    chosen = np.random.default_rng(0).choice(flat, min(ANCHORS, len(flat)), replace=False)
+    kji = np.column_stack(np.unravel_index(chosen, scan.array.shape))
+    return scan.grid.lps_from_index(kji[:, ::-1])
