@@ -7,10 +7,11 @@ import io
 import itertools
 import json
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..files import create_folder, output_errors, sha256_of, write_atomically
@@ -21,6 +22,9 @@ from .jobs import JobResult
 from .ledger import State
 from .outcome import PatientOutcome, ScanOutcome, StudyOutcome, scan_file
 from .plan import PatientPlan, StudyScan
+
+if TYPE_CHECKING:
+    from ..transferred import TransferResult
 
 TABLE_NAME = "study.csv"
 DOCUMENT_NAME = "study.json"
@@ -48,22 +52,32 @@ def write_scan(
     """
     document_file = scan_file(folder, scan, ".json")
     create_folder(document_file.parent)
-    _keep_edited(folder, scan_file(folder, scan, MARKUPS_SUFFIX), before)
+    _keep_edited(folder, scan_file(folder, scan, MARKUPS_SUFFIX), before, done.result)
     markups_file = write_result_markups(document_file.parent, done.result)
     write_atomically(document_file, _text(_scan_document(patient, scan, done, settings)))
     files = (markups_file, document_file)
     return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
 
 
-def _keep_edited(folder: Path, markups: Path, before: Mapping[str, str]) -> None:
-    """Move markups out of the way that are not as they were written: they hold somebody's corrections."""
-    if not markups.exists() or sha256_of(markups) == before.get(markups.relative_to(folder).as_posix()):
-        return
-    stem = markups.name.removesuffix(MARKUPS_SUFFIX)
-    numbers = itertools.count(1)
-    kept = (markups.with_name(f"{stem}.edited-{number}{MARKUPS_SUFFIX}") for number in numbers)
+def _keep_edited(folder: Path, markups: Path, before: Mapping[str, str], result: TransferResult) -> None:
+    """Move markups out of the way that hold somebody's corrections: that are neither as written nor as they will be."""
     with output_errors(markups):
+        if not markups.exists():
+            return
+        found = sha256_of(markups)
+        # a run that was killed may have written them and not recorded it
+        if found in (before.get(markups.relative_to(folder).as_posix()), _markups_digest(result)):
+            return
+        stem = markups.name.removesuffix(MARKUPS_SUFFIX)
+        numbers = itertools.count(1)
+        kept = (markups.with_name(f"{stem}.edited-{number}{MARKUPS_SUFFIX}") for number in numbers)
         markups.rename(next(path for path in kept if not path.exists()))
+
+
+def _markups_digest(result: TransferResult) -> str:
+    """The SHA-256 of the markups that a result is written as."""
+    with tempfile.TemporaryDirectory() as folder:
+        return sha256_of(write_result_markups(folder, result))
 
 
 def write_study(outcome: StudyOutcome) -> list[Path]:

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from SAMLandmarkLib.errors import SAMLandmarkError, UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.study.ledger import Ledger, State
+from SAMLandmarkLib.study.ledger import Entry, Ledger, State
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.outcome import StudyOutcome
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan
@@ -233,6 +233,26 @@ def test_corrected_markups_are_put_aside_where_the_scan_is_computed_again(resume
     assert (folder / "patient-001-followup-001.edited-1.mrk.json").read_text() == text[0]
     assert markups.read_text() != text[0]
     assert len(list(folder.glob("*.edited-*"))) == 1
+
+
+def test_markups_of_a_run_that_died_before_it_recorded_them_are_nobodys_corrections(
+    own_study, run_study, tmp_path, monkeypatch
+):
+    real_end, ended = Ledger.end, []
+
+    def end(ledger: Ledger, entry: Entry) -> None:
+        ended.append(entry.key)
+        if len(ended) == 2:
+            raise KeyboardInterrupt
+        real_end(ledger, entry)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Ledger, "end", end)
+        run_study(own_study, tmp_path / "out")
+    assert (tmp_path / "out" / f"{ended[1]}.mrk.json").is_file()
+    run_study(own_study, tmp_path / "out", resume=True)
+    assert {state for state, _ in states(tmp_path / "out").values()} == {State.DONE}
+    assert not list((tmp_path / "out").rglob("*.edited-*"))
 
 
 def test_a_study_that_has_grown_computes_what_is_new(own_study, run_study, tmp_path):
