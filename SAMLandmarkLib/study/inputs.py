@@ -41,7 +41,10 @@ def files_of_scan(scan: StudyScan) -> list[Path]:
     if scan.files:
         return [scan.path / name for name in scan.files]
     if scan.path.is_dir():
-        return sorted(file for file in scan.path.iterdir() if file.is_file())
+        # a file browser leaves hidden files in folders that somebody looks into
+        return sorted(
+            file for file in scan.path.iterdir() if file.is_file() and not file.name.startswith(".")
+        )
     if scan.path.suffix.lower() in _HEADERS:
         return sorted(
             file for file in scan.path.parent.glob("*") if file.name.startswith(f"{scan.path.stem}.")

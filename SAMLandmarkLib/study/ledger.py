@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -18,28 +17,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, UsageError
+from ..errors import UsageError
+from .ledger_file import FORMAT_VERSION, opened_for_reading, opened_for_writing, sqlite_errors, version_of
 from .plan import StudyPlan
 
 LEDGER_NAME = "ledger.sqlite"
-FORMAT_VERSION = 1
-_SECONDS_TO_WAIT = 30.0
 _NOT_BEGUN = "The study has not begun yet; run `samlandmark batch` first."
-_TABLES = """
-CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS scan (
-    key TEXT PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'skipped')),
-    kind TEXT NOT NULL DEFAULT '',
-    reason TEXT NOT NULL DEFAULT '',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    worker TEXT NOT NULL DEFAULT '',
-    changed_at TEXT NOT NULL,
-    fingerprint TEXT NOT NULL DEFAULT '{}',
-    files TEXT NOT NULL DEFAULT '{}',
-    seconds TEXT NOT NULL DEFAULT '{}'
-) WITHOUT ROWID;
-"""
 
 
 class State(str, Enum):
@@ -81,14 +64,8 @@ class Ledger:
     def write(cls, folder: Path) -> Ledger:
         """Open the ledger in a folder for writing, made where it is missing; the caller holds the study's lock."""
         path = folder / LEDGER_NAME
-        with _errors_told(path):
-            connection = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            # A state that is recorded stays so after a power cut.
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(_TABLES)
-            if _version(connection) == 0:
-                connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        with sqlite_errors(path):
+            connection = opened_for_writing(path)
         ledger = cls(connection, path)
         ledger._require_format()
         return ledger
@@ -97,9 +74,8 @@ class Ledger:
     def read(cls, folder: Path) -> Ledger:
         """Open the ledger in a folder for reading; it is seen as it is now, also while a run writes to it."""
         path = folder / LEDGER_NAME
-        with _errors_told(path):
-            connection = _opened_for_reading(path)
-            connection.execute("BEGIN")
+        with sqlite_errors(path):
+            connection = opened_for_reading(path)
         ledger = cls(connection, path)
         ledger._require_format()
         return ledger
@@ -156,7 +132,7 @@ class Ledger:
 
     def states(self) -> dict[str, tuple[State, str]]:
         """Every scan's state, and the reason of it, by its key."""
-        with _errors_told(self._path):
+        with sqlite_errors(self._path):
             rows = self._connection.execute("SELECT key, state, reason FROM scan").fetchall()
         return {key: (State(state), reason) for key, state, reason in rows}
 
@@ -195,7 +171,7 @@ class Ledger:
             )
 
     def _entries(self, condition: str = "", *values: str) -> dict[str, Entry]:
-        with _errors_told(self._path), closing(self._connection.cursor()) as cursor:
+        with sqlite_errors(self._path), closing(self._connection.cursor()) as cursor:
             cursor.row_factory = sqlite3.Row
             rows = cursor.execute(f"SELECT * FROM scan {condition}", values).fetchall()
         return {row["key"]: _entry(row) for row in rows}
@@ -203,7 +179,7 @@ class Ledger:
     @contextmanager
     def _change(self) -> Iterator[None]:
         """What is recorded in the block is so as a whole or not at all. Raises OutputError."""
-        with _errors_told(self._path), self._connection:
+        with sqlite_errors(self._path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
 
@@ -213,7 +189,7 @@ class Ledger:
         return [key for (key,) in self._connection.execute("SELECT key FROM scan")]
 
     def _value(self, name: str) -> str | None:
-        with _errors_told(self._path):
+        with sqlite_errors(self._path):
             row = self._connection.execute("SELECT value FROM study WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
@@ -228,8 +204,8 @@ class Ledger:
         self._connection.execute("INSERT OR REPLACE INTO study VALUES (?, ?)", (name, json.dumps(value)))
 
     def _require_format(self) -> None:
-        with _errors_told(self._path):
-            version = _version(self._connection)
+        with sqlite_errors(self._path):
+            version = version_of(self._connection)
         if version == FORMAT_VERSION:
             return
         self.close()
@@ -241,51 +217,10 @@ class Ledger:
         )
 
 
-def _opened_for_reading(path: Path) -> sqlite3.Connection:
-    def opened(mode: str) -> sqlite3.Connection:
-        address = f"{path.absolute().as_uri()}?{mode}"
-        return sqlite3.connect(address, uri=True, timeout=_SECONDS_TO_WAIT, isolation_level=None)
-
-    connection = opened("mode=ro")
-    try:
-        _version(connection)
-    except sqlite3.OperationalError:
-        # SQLite wants to write a log even to read; where nobody can, as on a medium or in an archive, nothing changes.
-        connection.close()
-        if path.with_name(f"{path.name}-wal").exists() or _is_writable(path.parent):
-            raise
-        connection = opened("immutable=1")
-    return connection
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
-
-
 def _entry(row: sqlite3.Row) -> Entry:
     parsed = {name: json.loads(row[name]) for name in ("fingerprint", "files", "seconds")}
     plain = {name: row[name] for name in ("key", "kind", "reason", "attempts", "worker")}
     return Entry(state=State(row["state"]), **plain, **parsed)
-
-
-@contextmanager
-def _errors_told(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite in the block into an OutputError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise OutputError(
-            f"{path} can't be used as the study's ledger ({error}); if it is damaged, choose another output folder, "
-            "and check that its disk is not full."
-        ) from error
 
 
 def _now() -> str:

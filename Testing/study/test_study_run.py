@@ -15,10 +15,11 @@ import SimpleITK as sitk
 
 from SAMLandmarkLib.errors import SAMLandmarkError, UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.study.inputs import InputState, files_of_scan
 from SAMLandmarkLib.study.ledger import Entry, Ledger, State
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.outcome import StudyOutcome
-from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan
+from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan
 from SAMLandmarkLib.study.runner import study_lock
 from SAMLandmarkLib.volume import Volume
 
@@ -170,6 +171,16 @@ def test_nothing_is_computed_where_nothing_has_changed(resumed):
 
 def test_another_time_of_a_file_alone_is_no_change(resumed):
     assert resumed(lambda folder, output: [os.utime(file, (1, 1)) for file in folder.iterdir()]) == set()
+
+
+def test_what_a_file_browser_leaves_in_a_series_is_no_change(tmp_path):
+    scan = StudyScan("Anna", "june", tmp_path)
+    (tmp_path / "IM0001").write_bytes(b"slice")
+    before = InputState.of(files_of_scan(scan))
+    (tmp_path / ".DS_Store").write_bytes(b"where the icons are")
+    assert InputState.of(files_of_scan(scan)) == before
+    (tmp_path / "IM0002").write_bytes(b"slice")
+    assert InputState.of(files_of_scan(scan)).sha256 != before.sha256
 
 
 def test_changed_landmarks_concern_their_patient(resumed):
