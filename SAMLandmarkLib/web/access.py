@@ -26,8 +26,10 @@ _HEADERS = {
 }
 _TAKEN = (
     "This session is taken",
-    "Another browser has opened this page, and nobody else may see the scans in it. To use the page here, end "
-    "“samlandmark serve” where it was started, and start it again.",
+    (
+        "Another browser has opened this page, and nobody else may see the scans in it. To use the page here, end "
+        "“samlandmark serve” where it was started, and start it again."
+    ),
 )
 _NO_TOKEN = (
     "A token is needed",

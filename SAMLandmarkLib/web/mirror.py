@@ -29,6 +29,13 @@ def titles(session: TransferSession, template_date: str | None) -> list[dict[str
     ]
 
 
+def welcome(session: TransferSession) -> str:
+    """What to do first, where views are missing."""
+    if session.template_volume is None:
+        return _("Open a template scan and a follow-up to begin.")
+    return _("Open a follow-up: the points of the template appear on it.")
+
+
 def table(session: TransferSession) -> dict[str, Any]:
     """The review table: a column for each follow-up, a row for each landmark."""
     columns = session.follow_ups

@@ -113,19 +113,18 @@ def _switch(name: str, icon: str, text: str, hint: str) -> None:
 
 
 def _build_files() -> None:
-    with html.Span(title="NIfTI, NRRD, MetaImage, or a .zip with one DICOM series"):
-        with vuetify.VMenu():
-            with vuetify.Template(v_slot_activator=("{ props }",)):
-                vuetify.VBtn(
-                    "Open scan",
-                    id="open",
-                    prepend_icon="mdi-folder-open-outline",
-                    v_bind=("props",),
-                    **_QUIET,
-                )
-            with vuetify.VList(density="compact", id="open-menu"):
-                _file_item("template", "As the template …", "Points and results of the present one go.")
-                _file_item("follow-up", "As a follow-up …", "The points are carried to it as well.")
+    with html.Span(title="NIfTI, NRRD, MetaImage, or a .zip with one DICOM series"), vuetify.VMenu():
+        with vuetify.Template(v_slot_activator=("{ props }",)):
+            vuetify.VBtn(
+                "Open scan",
+                id="open",
+                prepend_icon="mdi-folder-open-outline",
+                v_bind=("props",),
+                **_QUIET,
+            )
+        with vuetify.VList(density="compact", id="open-menu"):
+            _file_item("template", "As the template …", "Points and results of the present one go.")
+            _file_item("follow-up", "As a follow-up …", "The points are carried to it as well.")
     for role in ("template", "follow-up"):
         html.Input(type="file", id=f"upload-{role}", classes="sl-hidden", accept=_ACCEPTED)
     with html.Span(
@@ -136,6 +135,8 @@ def _build_files() -> None:
             id="download",
             prepend_icon="mdi-download",
             href="download",
+            # else the browser would leave the page for it
+            raw_attrs=["download"],
             disabled=("!table.summary",),
             **_QUIET,
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..translation import _
-
 ALL_ORIENTATIONS = "All"
 
 
@@ -34,5 +32,5 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
         "upload_limit": 0,
         "renaming": "",
         "new_name": "",
-        "welcome": _("Open a template scan and a follow-up to begin."),
+        "welcome": "",
     }  # fmt: skip

@@ -75,9 +75,10 @@ class PageViews:
             view.render()
 
     def register(self) -> None:
-        """Let the running server know the views that were made before it ran."""
+        """The server runs now: it gets to know the views that were made before, and what there is instead of some."""
         for view in self.views.values():
             self._server.controller.rc_area_register(view.adapter)
+        self._build()
 
     def _build(self) -> None:
         names = [name for _, views in self.shown() for name in views]
@@ -89,6 +90,7 @@ class PageViews:
             view.render()
         with self.place.clear():
             build_grid(self.shown(), self._orientations)
+        self._on_moved()
 
     def _new_view(self, name: str) -> StreamedView:
         view = StreamedView(self._application, name, self._fit_if_new, self._on_moved)

@@ -149,16 +149,18 @@ def _build_current() -> None:
 def _action(action: str, icon: str, text: str, key: str, **options: str) -> None:
     shown = f"{text} ({key})" if text and key else key or text
     title = f"current.obstacles.{action} || '{shown}'"
-    with html.Span(title=(title,)):
-        with vuetify.VBtn(
+    with (
+        html.Span(title=(title,)),
+        vuetify.VBtn(
             id=f"do-{action}",
             click=f"trigger('review', ['{action}'])",
             disabled=(f"current.obstacles.{action} !== ''",),
             **_BUTTON,
             **options,
-        ):
-            vuetify.VIcon(icon, size="small")
-            if text:
-                html.Span(text, classes="sl-action-text")
-            if text and key:
-                html.Kbd(key)
+        ),
+    ):
+        vuetify.VIcon(icon, size="small")
+        if text:
+            html.Span(text, classes="sl-action-text")
+        if text and key:
+            html.Kbd(key)

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import SAMLandmarkError, UsageError, VolumeError
 from ..volume import Volume
@@ -42,7 +43,7 @@ class Uploads:
         folder.mkdir()
         path, size = folder / f"scan{suffix}", 0
         try:
-            with open(path, "wb") as file:
+            with _new_file(path) as file:
                 async for block in blocks:
                     size += len(block)
                     if size > self.limit_bytes:
@@ -99,6 +100,10 @@ class Uploads:
 
     def _too_large(self, name: str) -> str:
         return f"{shown_name(name)} is larger than {self.limit_bytes / 2**20:.0f} MB, the limit of this page."
+
+
+def _new_file(path: Path) -> BinaryIO:
+    return open(path, "xb")
 
 
 def shown_name(name: str) -> str:

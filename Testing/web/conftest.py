@@ -38,9 +38,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium) -> Iterator[object]:
-    """A browser without windows."""
+    """A browser without windows; its driver's loop ends with the tests of the page, since others start their own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the tests of the page need playwright")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=chromium, headless=True, args=CHROMIUM_FLAGS)

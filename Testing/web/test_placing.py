@@ -42,7 +42,7 @@ def placed(visitor):
     visitor.page.click("#place")
     visitor.wait("!get('placing')")
     yield visitor
-    visitor.undo_all()
+    visitor.undo_until({})
 
 
 def test_a_click_on_the_template_shows_the_point_where_it_is_in_the_follow_up(placed, truth):
@@ -54,9 +54,9 @@ def test_the_follow_up_goes_there_and_draws_the_point(placed):
     middle = (slice(height // 2 - 25, height // 2 + 25), slice(width // 2 - 25, width // 2 + 25))
     colors = (SETTLED_COLOR, WAITING_COLOR)
     assert sum(count_color(placed.before, color) for color in colors) == 0
-    placed.page.wait_for_timeout(500)
-    after = placed.picture(FOLLOW_UP)
-    assert sum(count_color(after[middle], color) for color in colors) > 10
+    placed.wait_for_picture(
+        FOLLOW_UP, lambda picture: sum(count_color(picture[middle], color) for color in colors) > 10
+    )
 
 
 def test_a_drag_on_the_template_carries_the_point_again_when_it_is_let_go(placed):

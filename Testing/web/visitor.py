@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,15 @@ class Visitor:
             f"() => {{ const get = (name) => window.trame?.state?.get(name); return {condition}; }}"
         )
 
+    def wait_for_slice(self, view: str, words: str) -> None:
+        """Wait until a view says that it shows a slice, like "S 12 mm"."""
+        label = self.page.locator(f"#{view} .sl-offset")
+        self.page.wait_for_selector(f"#{view} .sl-offset")
+        end = time.monotonic() + _MILLISECONDS / 1000
+        while not label.inner_text().endswith(words):
+            assert time.monotonic() < end, f"{view} shows {label.inner_text()}, not {words}."
+            self.page.wait_for_timeout(50)
+
     def wait_until_ready(self) -> None:
         """Wait until the page is there and nothing is computed."""
         self.page.wait_for_selector("#place")
@@ -67,6 +77,13 @@ class Visitor:
         shot = self.page.locator(f"#{view} img").first.screenshot()
         return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
 
+    def wait_for_picture(self, view: str, condition: Callable[[np.ndarray], bool]) -> None:
+        """Wait until a view on the screen is as it should be."""
+        end = time.monotonic() + _MILLISECONDS / 1000
+        while not condition(self.picture(view)):
+            assert time.monotonic() < end, f"{view} never looked as it should."
+            self.page.wait_for_timeout(100)
+
     def middle(self, view: str) -> tuple[float, float]:
         """The middle of a view on the page."""
         box = self.page.locator(f"#{view}").bounding_box()
@@ -78,17 +95,26 @@ class Visitor:
         """Press a key."""
         self.page.keyboard.press(key)
 
-    def undo_all(self, down_to_rows: int = 0) -> None:
-        """Undo until the table has so many landmarks left, all of them undecided."""
+    def results(self) -> dict[str, Any]:
+        """Decision and place of every landmark in every follow-up."""
+        rows = self.state("table")["rows"]
+        return {
+            row["label"]: [(cell.get("decision"), cell.get("position_lps")) for cell in row["cells"]]
+            for row in rows
+        }
+
+    def undo_until(self, results: dict[str, Any]) -> None:
+        """Undo until the results are these."""
         for _ in range(20):
-            rows = self.state("table")["rows"]
-            decided = any(cell.get("decision") != "OPEN" for row in rows for cell in row["cells"])
-            if len(rows) <= down_to_rows and not decided:
+            before = self.results()
+            if before == results:
                 return
-            before = json.dumps(self.state("table"))
             self.press("Control+z")
-            self.wait(f"JSON.stringify(get('table')) !== JSON.stringify({before})")
-        raise AssertionError("There was no end of steps to undo.")
+            end = time.monotonic() + _MILLISECONDS / 1000
+            while self.results() == before:
+                assert time.monotonic() < end, "An undo changed nothing."
+                self.page.wait_for_timeout(50)
+        raise AssertionError("The results never came back.")
 
     def choose(self, label: str, column: int = 0) -> None:
         """Click on a result in the table, and wait until the views have gone there."""

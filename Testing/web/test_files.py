@@ -1,0 +1,184 @@
+"""Scans that the page takes, and the results that it gives."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from visitor import Visitor
+
+LABELS = ("transverse_process_tip_l1_left", "celiac_aorta_inferior_crotch", "spinous_tip_t12")
+
+
+@pytest.fixture(scope="module")
+def server(start_server, files):
+    return start_server(
+        *("--template", files["april"], "--landmarks", files["landmarks"]),
+        *("--follow-up", files["may"], "--max-upload", "20M"),
+    )
+
+
+@pytest.fixture(scope="module")
+def visitor(browser, server):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    person = Visitor(context.new_page(), server.address)
+    person.wait_until_ready()
+    for label in LABELS:
+        person.wait_for_decision(label, "OPEN")
+    yield person
+    context.close()
+
+
+def _send(visitor: Visitor, path: Path, role: str = "follow-up") -> None:
+    visitor.page.set_input_files(f"#upload-{role}", path)
+
+
+@pytest.fixture
+def write_dicom_zip(tmp_path, sample_followup) -> Callable[..., Path]:
+    """A function that writes a piece of the follow-up as a DICOM series of 31 May 2024 into a .zip."""
+
+    def write(name: str = "june.zip", folder: str = "DICOM/series 1/") -> Path:
+        path = tmp_path / name
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for k in range(40):
+                slice_path = tmp_path / f"{k}.dcm"
+                _write_slice(slice_path, sample_followup, k)
+                archive.write(slice_path, f"{folder}{k}.dcm")
+        return path
+
+    return write
+
+
+def _write_slice(path: Path, volume, k: int) -> None:
+    image = sitk.GetImageFromArray(volume.array[40 + k, 80:180, 80:180][None])
+    image.SetOrigin(volume.lps_from_index([80, 80, 40 + k]).tolist())
+    image.SetSpacing(volume.spacing_mm.tolist())
+    root = "1.2.826.0.1.3680043.8.498"
+    tags = {
+        "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
+        "0008|0018": f"{root}.1.{k + 1}",
+        "0008|0020": "20240531",
+        "0008|0060": "CT",
+        "0020|000d": f"{root}.99",
+        "0020|000e": f"{root}.1",
+        "0020|0013": str(k + 1),
+        "0028|1052": "-1024",
+        "0028|1053": "1",
+    }
+    for key, value in tags.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
+def test_the_download_is_what_the_command_writes_for_the_same_points(visitor, files, tmp_path):
+    with visitor.page.expect_download() as event:
+        visitor.page.click("#download")
+    event.value.save_as(tmp_path / "results.zip")
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path / "page")
+    command = [sys.executable, "-m", "SAMLandmarkLib", "transfer", "--output", tmp_path / "command"]
+    command += ["--template", files["april"], "--landmarks", files["landmarks"], "--target", files["may"]]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    page, command = tmp_path / "page", tmp_path / "command"
+    assert json.loads((page / "may.mrk.json").read_text()) == json.loads(
+        (command / "may.mrk.json").read_text()
+    )
+    assert _rows(page / "transfer.csv") == _rows(command / "transfer.csv")
+    assert "<html" in (page / "report.html").read_text()
+    assert {path.name for path in page.iterdir()} >= {"april.mrk.json", "review.csv", "review.json"}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_nothing_that_the_page_gives_names_a_folder_of_the_computer(visitor, server, files, tmp_path):
+    with visitor.page.expect_download() as event:
+        visitor.page.click("#download")
+    event.value.save_as(tmp_path / "results.zip")
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        texts = [archive.read(name).decode() for name in archive.namelist()]
+    texts.append(visitor.page.content())
+    texts.append(json.dumps(visitor.page.evaluate("window.trame.state.state")))
+    for folder in (server.folder, files["april"].parent):
+        assert not any(str(folder) in text for text in texts)
+
+
+def test_a_zipped_dicom_series_becomes_a_follow_up_with_its_date(visitor, write_dicom_zip):
+    _send(visitor, write_dicom_zip())
+    visitor.wait("get('table').columns.length === 2")
+    # scans with a date come first
+    assert [column["title"] for column in visitor.state("table")["columns"]] == ["2024-05-31", "may"]
+    visitor.wait("get('status').busy === false")
+    visitor.wait("get('table').rows.every(row => row.cells.every(cell => cell.status))")
+    visitor.page.wait_for_selector("#SAMLandmark2Axial img")
+
+
+BAD_FILES = {
+    "letter.nii.gz": (b"Dear colleague, ", "letter.nii.gz is cut short, damaged or not gzipped"),
+    "letter.nrrd": (b"Dear colleague, ", "letter.nrrd can't be read as NRRD"),
+    "letter.zip": (b"Dear colleague, ", "letter.zip is no readable .zip"),
+    "letter.pdf": (b"%PDF-1.4", "letter.pdf is not a scan that the page can open"),
+    "../../etc/letter.nii": (b"", "letter.nii is empty"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_is_no_scan_is_explained_and_the_page_lives_on(visitor, server, name):
+    content, message = BAD_FILES[name]
+    columns = visitor.state("table")["columns"]
+    visitor.page.set_input_files(
+        "#upload-follow-up", {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
+    visitor.wait(f"get('message').includes({json.dumps(message)})")
+    assert str(server.folder) not in visitor.state("message")
+    assert visitor.state("table")["columns"] == columns
+    visitor.choose(LABELS[0], column=-1)
+    visitor.press("a")
+    visitor.wait_for_decision(LABELS[0], "ACCEPTED")
+    visitor.press("Control+z")
+    visitor.wait_for_decision(LABELS[0], "OPEN")
+
+
+def test_a_file_over_the_limit_is_refused(visitor, tmp_path):
+    path = tmp_path / "large.nii"
+    np.zeros(21 * 2**20, np.uint8).tofile(path)
+    _send(visitor, path)
+    visitor.wait("get('message').includes('large.nii is larger than 20 MB')")
+
+
+def test_the_server_refuses_a_file_over_the_limit_whatever_the_page_thinks(visitor):
+    answer = visitor.page.evaluate(
+        """async () => {
+          const headers = { "X-SAMLandmark": "1" };
+          const body = new Blob([new Uint8Array(21 * 2 ** 20)]);
+          const request = fetch("upload/follow-up?name=large.nii", { method: "POST", headers, body });
+          return request.then((answer) => answer.status, () => "closed");
+        }"""
+    )
+    assert answer in (422, "closed")
+
+
+def test_a_request_that_another_site_could_make_is_refused(visitor):
+    answer = visitor.page.evaluate(
+        "async () => (await fetch('upload/follow-up?name=a.nii', { method: 'POST', body: 'x' })).status"
+    )
+    assert answer == 400
+
+
+def test_uploads_are_gone_when_they_were_read(visitor, server):
+    assert not list(server.folder.rglob("upload-*"))
