@@ -1,10 +1,10 @@
-"""Puts the model and the sample pair, which lie beside the package in a checkout, into the package of a wheel."""
+"""Puts what lies beside the package in a checkout, such as the model and the sample pair, into that of a wheel."""
 
 from __future__ import annotations
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLED = ("Resources/Models", "Resources/SampleData")
+BUNDLED = ("Resources/Models", "Resources/SampleData", "Resources/Web")
 
 
 class BundledResources(BuildHookInterface):

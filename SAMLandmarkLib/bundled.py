@@ -1,4 +1,4 @@
-"""Where the files that come with SAMLandmark lie: the model, the sample pair, the list of required packages."""
+"""Where the files that come with SAMLandmark lie: model, sample pair, the page's style, required packages."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from trame.widgets import html
 from trame.widgets import vuetify3 as vuetify
@@ -11,6 +10,7 @@ from trame_rca import module as streaming
 from trame_server import Server
 from trame_vuetify.ui.vuetify3 import VAppLayout
 
+from ..bundled import bundled_folder
 from ..scene.layout import ORIENTATIONS
 from .page_state import ALL_ORIENTATIONS
 from .page_views import PageViews
@@ -38,12 +38,11 @@ _THEME = {
 
 def build_page(server: Server, views: PageViews, windows: Sequence[str]) -> VAppLayout:
     """Build the page of a server; keep the answer as long as the server runs."""
-    folder = str(Path(__file__).parent / "static")
     # views come later, but what serves them must be known before the server runs
     server.enable_module(streaming)
     server.enable_module(
         {
-            "serve": {_STATIC: folder},
+            "serve": {_STATIC: str(bundled_folder("Web"))},
             "scripts": [f"{_STATIC}/page.js"],
             "styles": [f"{_STATIC}/page.css"],
         }
