@@ -138,9 +138,12 @@ class Controller:
         with self.state:
             self.state.offsets = self.views.positions()
 
-    def _fit(self, view: StreamedView) -> None:
+    def _fit(self, view: StreamedView, known: bool) -> None:
         with self.session.views_apart():
+            offset_mm = view.slice.node.GetSliceOffset()
             view.slice.fit()
+            if known:
+                view.slice.scroll_to(offset_mm)
         if self.session.current is not None:
             self.session.select(*self.session.current)
 

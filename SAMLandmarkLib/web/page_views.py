@@ -13,19 +13,22 @@ from ..scene.views import slice_in_words
 from .grid import build_grid
 from .streamed_view import StreamedView
 
+# A view that is so much larger or smaller than before shows its slice as large as there is room now.
+_MUCH = 0.15
+
 
 class PageViews:
     """The `Window` of a session whose views are on the page.
 
-    `on_fit(view)` is called when a view shows a volume for the first time and has got its size, `on_moved()` when a
-    view shows another slice.
+    `on_fit(view, known)` is called when a view has got its size, `known` where it showed its volume before in another
+    size; `on_moved()` when a view shows another slice.
     """
 
     def __init__(
         self,
         server: Server,
         application: SceneApplication,
-        on_fit: Callable[[StreamedView], None],
+        on_fit: Callable[[StreamedView, bool], None],
         on_moved: Callable[[], None],
     ) -> None:
         self.place = VirtualNode(server)
@@ -60,8 +63,7 @@ class PageViews:
         """Show whole slices again in all views."""
         for view in self.views.values():
             if view.visible:
-                view.fitted_volume_id = None
-                self._fit_if_new(view)
+                self._on_fit(view, True)
 
     def draw_markups_anew(self) -> None:
         """After an undo or redo: Slicer's views then go on to show points that are no longer there."""
@@ -99,7 +101,14 @@ class PageViews:
         return view
 
     def _fit_if_new(self, view: StreamedView) -> None:
-        volume_id = view.slice.volume_id
-        if volume_id is not None and volume_id != view.fitted_volume_id:
-            view.fitted_volume_id = volume_id
-            self._on_fit(view)
+        volume_id, size = view.slice.volume_id, view.slice.window.GetSize()
+        if volume_id is None:
+            return
+        if volume_id != view.fitted_volume_id or _differs_much(size, view.fitted_size):
+            known = volume_id == view.fitted_volume_id
+            view.fitted_volume_id, view.fitted_size = volume_id, size
+            self._on_fit(view, known)
+
+
+def _differs_much(size: tuple[int, int], before: tuple[int, int]) -> bool:
+    return any(abs(now - then) > _MUCH * then for now, then in zip(size, before, strict=True))

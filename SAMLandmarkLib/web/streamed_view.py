@@ -51,6 +51,7 @@ class StreamedView:
         self.name = name
         self.visible = False
         self.fitted_volume_id: str | None = None
+        self.fitted_size = (0, 0)
         self._on_moved = on_moved
         self._offset_mm: float | None = None
         self._scheduler: RcaImageRenderScheduler | None = None

@@ -142,6 +142,8 @@ class UserActions:
     @_told
     def _take_only(self, key: str | None) -> None:
         self._controller.views.show_only(key or None)
+        if key and self._session.current is not None and self._session.current[0] != key:
+            self._session.select(key, self._session.current[1])
 
     @_told
     def _take_heat_map(self, wanted: bool) -> None:
