@@ -38,7 +38,8 @@
     };
     request.onloadend = () => {
       tell({ upload_percent: 0 });
-      if (request.status === 0) tell({ message: `${file.name} could not be sent; try again.` });
+      const lost = request.status === 0 || request.status >= 500;
+      if (lost) tell({ message: `${file.name} could not be sent or kept; try again.` });
     };
     request.send(file);
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,7 @@ TokenOption = Annotated[
 UploadOption = Annotated[
     int, typer.Option(parser=parse_memory, metavar="SIZE", help="Largest file that the page takes.")
 ]
+OpenOption = Annotated[bool, typer.Option("--open", help="Also open the page in this computer's browser.")]
 
 
 def serve(
@@ -63,6 +65,7 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8765,
     token: TokenOption = None,
+    open_page: OpenOption = False,
     max_upload: UploadOption = "2G",
     device: DeviceOption = "auto",
     model: ModelOption = None,
@@ -92,7 +95,7 @@ def serve(
             # no folder for computed scans: nothing of a patient stays behind
             worker=WorkerSettings(device=device, model=model, profile=profile.value),
         )
-        serve_page(request, _announce)
+        serve_page(request, partial(_announce, token=token, open_page=open_page))
 
 
 def _scans(
@@ -114,5 +117,10 @@ def _scans(
     }
 
 
-def _announce(address: str) -> None:
+def _announce(address: str, token: str | None, open_page: bool) -> None:
     typer.echo(f"SAMLandmark is ready: open {address} in a browser. Ctrl-C ends it.")
+    if open_page:
+        import webbrowser
+        from urllib.parse import quote
+
+        webbrowser.open(address.replace("?token=...", f"?token={quote(token or '')}"))

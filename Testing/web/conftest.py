@@ -41,8 +41,10 @@ def chromium() -> str:
 @pytest.fixture(scope="package")
 def browser(chromium) -> Iterator[object]:
     """A browser without windows; its driver's loop ends with the tests of the page, since others start their own."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the tests of the page need playwright")
-    with playwright.sync_playwright() as driver:
+    # here, so that a missing package fails these tests and not the collection of all
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=chromium, headless=True, args=CHROMIUM_FLAGS)
         yield started
         started.close()
