@@ -15,6 +15,7 @@ VOLUME = "volume"
 LANDMARKS = "landmarks"
 USAGE = "usage"
 DISK = "disk"
+CRASH = "crash"
 INTERNAL = "internal"
 
 _OWN_KINDS = {

@@ -41,6 +41,7 @@ TABLE_COLUMNS = (
 )
 TABLE_NAME = "transfer.csv"
 REPORT_NAME = "transfer.json"
+TRANSFER_FORMAT = "samlandmark-transfer"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def report_document(
     checksum = checksum or cache(_checksum)
     return to_json(
         {
-            "format": "samlandmark-transfer",
+            "format": TRANSFER_FORMAT,
             "format_version": 1,
             "samlandmark_version": __version__,
             "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),

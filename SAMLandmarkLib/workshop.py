@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -148,6 +149,17 @@ class Workshop:
             progress("resampling", 0.0)
         return self.embed(self.prepare(volume), progress)
 
+    @contextmanager
+    def claimed(self, name: str) -> Iterator[None]:
+        """Let other processes with the same cache wait that claim the same name; they find in it what is made here."""
+        with ExitStack() as claims:
+            if self.cache.limit_bytes:
+                try:
+                    claims.enter_context(self.cache.claimed(name))
+                except OutputError as error:
+                    self._note_unkept(error)
+            yield
+
     def keep(self, scan: EmbeddedScan) -> None:
         """Put a new embedding into the cache; where that fails, a note says so and nothing is lost but time."""
         if scan.from_cache or not self.cache.limit_bytes:
@@ -155,7 +167,7 @@ class Workshop:
         try:
             self.cache.put(scan.cache_key, scan.embedding)
         except OutputError as error:
-            self._note(_("Embeddings are not kept: {reason}").format(reason=sentence_of(error)))
+            self._note_unkept(error)
 
     def transfer(
         self,
@@ -260,6 +272,9 @@ class Workshop:
             computer = _("The computer had too little memory, so the rest was computed {way}.")
             self._note((gpu if on_gpu else computer).format(way=self._ways[0].text))
             self.engine = self._engine()
+
+    def _note_unkept(self, error: OutputError) -> None:
+        self._note(_("Embeddings are not kept: {reason}").format(reason=sentence_of(error)))
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -49,7 +49,13 @@ LandmarksOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int, typer.Option(min=0, help="Processes on this computer; with 0 the command itself does the work.")
+    int | None,
+    typer.Option(
+        min=0,
+        help="Processes on this computer, 1 by default; with 0 the command itself does the work, and Ctrl-C waits for "
+        "the scans in hand.",
+        show_default=False,
+    ),
 ]
 SchedulerOption = Annotated[
     str | None,
@@ -91,7 +97,7 @@ def batch(
     template: TemplateOption = None,
     landmarks: LandmarksOption = None,
     csv_frame: CsvFrameOption = None,
-    workers: WorkersOption = 1,
+    workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     resume: ResumeOption = False,
     dry_run: DryRunOption = False,
@@ -111,11 +117,19 @@ def batch(
     and the others go on. Ctrl-C stops; --resume goes on. Ends with 0 when all scans are done, 1 when some failed, 2 on
     wrong usage, 130 when it was stopped.
     """
-    from ..study.runner import StudyRequest
+    from ..study.todo import StudyRequest
     from ..worker_settings import WorkerSettings
+    from .batch_dry_run import print_dry_run
     from .batch_plan import study_plan
-    from .batch_run import print_dry_run, print_outcome, run_study
+    from .batch_run import print_outcome, run_study
 
+    if scheduler is not None and workers is not None:
+        raise typer.BadParameter("Give --workers or --scheduler: the workers of a cluster are its own.")
+    # workers on other machines, and reports from other folders, have no use for paths relative to this one
+    study, output, template, landmarks, model, cache = (
+        None if path is None else path.absolute()
+        for path in (study, output, template, landmarks, model, cache)
+    )
     settings = WorkerSettings(
         device=device,
         profile=profile.value,
@@ -127,10 +141,10 @@ def batch(
     )
     frame = csv_frame.value if csv_frame else None
     with exit_on_error(2, as_json):
-        plan = study_plan(study, template, landmarks, frame)
+        plan = study_plan(study, output, template, landmarks, frame)
         request = StudyRequest(plan, output, settings, frame, resume)
         if dry_run:
             print_dry_run(request, as_json)
             raise typer.Exit
-        outcome, was_stopped = run_study(request, workers, scheduler)
+        outcome, was_stopped = run_study(request, 1 if workers is None else workers, scheduler)
     raise typer.Exit(print_outcome(outcome, was_stopped, as_json))

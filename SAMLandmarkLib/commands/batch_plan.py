@@ -7,22 +7,27 @@ from pathlib import Path
 from ..errors import UsageError
 from ..landmarks import LandmarkSet
 from ..study.manifest import read_manifest
-from ..study.plan import StudyPlan, StudyScan, Template
+from ..study.output_folder import earlier_plan
+from ..study.plan import StudyPlan, StudyScan, Template, keeping_names
 from ..volume_paths import volume_name
 from .terminal import messages
 
 
 def study_plan(
-    study: Path, template: Path | None, landmarks: Path | None, csv_frame: str | None
+    study: Path, output: Path, template: Path | None, landmarks: Path | None, csv_frame: str | None
 ) -> StudyPlan:
-    """The plan of a manifest or of a DICOM tree. Raises UsageError and LandmarkError where there is none."""
+    """The plan of a manifest or of a DICOM tree, with the names that scans have in `output` already.
+
+    Raises UsageError and LandmarkError where there is none.
+    """
     if template is not None and landmarks is None:
         raise UsageError("--template is given without --landmarks; give the file of its landmarks.")
     if template is not None and not template.exists():
         raise UsageError(f"--template {template} does not exist; check the path.")
-    if study.is_dir():
-        return _dicom_plan(study, template, landmarks, csv_frame)
-    return _manifest_plan(study, template, landmarks, csv_frame)
+    make = _dicom_plan if study.is_dir() else _manifest_plan
+    plan = make(study, template, landmarks, csv_frame)
+    earlier = earlier_plan(output)
+    return plan if earlier is None else keeping_names(plan, earlier)
 
 
 def _manifest_plan(

@@ -13,14 +13,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from ..study.executors import Executor
-from ..study.ledger import Ledger, State
+from ..study.ledger import State
 from ..study.outcome import ScanOutcome, StudyOutcome
-from ..study.plan import PatientPlan
 from ..study.results_writer import DOCUMENT_NAME, TABLE_NAME
-from ..study.runner import StudyProgress, StudyRequest, StudyRun, has_study, scans_to_do
+from ..study.runner import StudyRun
+from ..study.study_progress import StudyProgress
+from ..study.todo import StudyRequest
 from .terminal import messages, print_json, results
 
 INTERRUPTED = 130
@@ -35,7 +35,7 @@ def run_study(request: StudyRequest, workers: int, scheduler: str | None) -> tup
     Returns the study as it is then, and whether Ctrl-C has stopped it.
     """
     console = messages()
-    with _stop_on_interrupt(console) as stopped, _Bar(console) as bar:
+    with _stop_on_interrupt() as stopped, _Bar(console) as bar:
         run = StudyRun(request, lambda: _open_executor(request, workers, scheduler))
         return run.carry_out(bar.show, stopped.is_set), stopped.is_set()
 
@@ -82,45 +82,8 @@ def _print_some(lines: Sequence[str], style: str) -> None:
         messages().print(line, style=style)
     if len(lines) > _LINES_SHOWN:
         messages().print(
-            f"… and {len(lines) - _LINES_SHOWN} more; each scan's .json has its own.", style=style
+            f"… and {len(lines) - _LINES_SHOWN} more; `samlandmark report` shows all.", style=style
         )
-
-
-def print_dry_run(request: StudyRequest, as_json: bool) -> None:
-    """Show the plan: what would be carried where, what is left out and why, and what is done already."""
-    todo = _todo(request)
-    if as_json:
-        document = request.plan.to_document()
-        print_json({**document, "scans": len(request.plan), "to_do": todo})
-        return
-    console = results()
-    if request.plan.rule:
-        console.print(f"Rule: {request.plan.rule}\n", soft_wrap=True)
-    table = Table("patient", "template", "follow-up", "date", "what is to be done", box=None, pad_edge=False)
-    for patient in request.plan.patients:
-        for row in _dry_rows(patient, todo):
-            table.add_row(*row)
-    console.print(table)
-    left_out = [item for patient in request.plan.patients for item in patient.left_out]
-    for item in (*left_out, *request.plan.left_out):
-        console.print(f"left out: {item.what}: {item.reason}", soft_wrap=True, markup=False)
-    console.print(
-        f"{len(request.plan)} scans of {len(request.plan.patients)} patients, {len(todo)} to be done."
-    )
-
-
-def _todo(request: StudyRequest) -> dict[str, str]:
-    if has_study(request.output):
-        with Ledger.read(request.output) as ledger:
-            return scans_to_do(request, ledger)
-    return {scan.key: "not done yet" for _patient, scan in request.plan}
-
-
-def _dry_rows(patient: PatientPlan, todo: dict[str, str]) -> Iterator[tuple[str, ...]]:
-    templates = " + ".join(template.scan.name for template in patient.templates)
-    for number, scan in enumerate(patient.follow_ups):
-        beginning = (patient.patient, templates) if number == 0 else ("", "")
-        yield (*beginning, scan.name, scan.date, todo.get(scan.key, "nothing: done and unchanged"))
 
 
 def _open_executor(request: StudyRequest, workers: int, scheduler: str | None) -> Executor:
@@ -139,14 +102,14 @@ def _open_executor(request: StudyRequest, workers: int, scheduler: str | None) -
 
 
 @contextmanager
-def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
+def _stop_on_interrupt() -> Iterator[threading.Event]:
     """An event that the first Ctrl-C sets; the second one ends the program as always."""
     stopped = threading.Event()
 
     def stop(signum: int, frame: Any) -> None:
+        # nothing else: it may come in the middle of writing to the terminal
         stopped.set()
         signal.signal(signal.SIGINT, before)
-        console.print("Stopping; the scans in work are left for --resume ...")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

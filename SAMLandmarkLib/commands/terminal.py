@@ -24,12 +24,14 @@ _PIPE_WIDTH = 120
 @cache
 def messages() -> Console:
     """The console on stderr; there is only one, so that messages and the progress bar know of each other."""
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def results() -> Console:
     """The console on stdout."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return Console(
+        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH
+    )
 
 
 def print_json(document: dict[str, Any]) -> None:

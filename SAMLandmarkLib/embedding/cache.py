@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import OutputError, SAMLandmarkError
-from ..files import atomic_path
+from ..files import atomic_path, output_errors
 from ..translation import _
 
 # embedding_file and with it torch only where an embedding is at hand: Slicer shows the size and clears without it
@@ -105,8 +105,13 @@ class EmbeddingCache:
 
         _create_private_folder(self.folder)
         number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % _CLAIMS
-        with FileLock(self.folder / f"claim-{number}.lock"):
+        claim = FileLock(self.folder / f"claim-{number}.lock")
+        with output_errors(self.folder):
+            claim.acquire()
+        try:
             yield
+        finally:
+            claim.release()
 
     def size_bytes(self) -> int:
         """What the embeddings take on disk; 0 where the folder does not exist."""

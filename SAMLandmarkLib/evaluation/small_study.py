@@ -39,7 +39,9 @@ def write_small_study(folder: Path, patients: int, follow_ups: int, size_mm: flo
         _write(folder / f"{name}-baseline.nrrd", cube)
         inside = [item for item in landmarks if cube.contains_lps(item.position_lps)]
         points = folder / f"{name}.mrk.json"
-        write_markups(points, [item.label for item in inside], np.array([item.position_lps for item in inside]))
+        write_markups(
+            points, [item.label for item in inside], np.array([item.position_lps for item in inside])
+        )
         rows.append((name, "template", "2024-01-01", f"{name}-baseline.nrrd", points.name))
         for number in range(follow_ups):
             beside = center + shift + random.uniform(-_SHIFT_MM, _SHIFT_MM, 3)

@@ -101,7 +101,7 @@ def index_dicom_tree(root: Path, progress: Progress | None = None) -> DicomIndex
 
 def _files_below(root: Path) -> Iterator[Path]:
     visited: set[tuple[int, int]] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, onerror=_refuse_closed_folder, followlinks=True):
         place = os.stat(folder)
         if (place.st_dev, place.st_ino) in visited:
             # A link to a folder above or beside it; its files are there already.
@@ -111,6 +111,11 @@ def _files_below(root: Path) -> Iterator[Path]:
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         shown = (name for name in names if not name.startswith(".") and name.upper() != _DIRECTORY_NAME)
         yield from (Path(folder, name) for name in shown)
+
+
+def _refuse_closed_folder(error: OSError) -> None:
+    """A folder that can't be looked into may hold half of the study, which must not be missing silently."""
+    raise UsageError(f"{error.filename} can't be read ({error.strerror}); check the permissions.") from error
 
 
 def _read_headers(paths: Sequence[Path], progress: Progress | None) -> Iterator[FileHeader | None]:

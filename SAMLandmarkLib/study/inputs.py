@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from .plan import StudyScan
 
 _HEADERS = (".mhd", ".nhdr")
-"""Formats whose voxels lie in another file of the same name."""
+"""Formats whose voxels lie in another file."""
+_VOXEL_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file\s*:)(.+)$", re.IGNORECASE | re.MULTILINE)
+_HEADER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class InputState:
         """The state of files. Raises VolumeError where one of them can't be read."""
         try:
             # the stamp first: a file that changes meanwhile then differs from it the next time
-            return cls(_stamp(files), _sha256(files))
+            return cls(stamp_of(files), _sha256(files))
         except (OSError, SAMLandmarkError) as error:
             raise VolumeError(f"{_described(error)}; check the path and the permissions.") from error
 
@@ -46,10 +51,17 @@ def files_of_scan(scan: StudyScan) -> list[Path]:
             file for file in scan.path.iterdir() if file.is_file() and not file.name.startswith(".")
         )
     if scan.path.suffix.lower() in _HEADERS:
-        return sorted(
-            file for file in scan.path.parent.glob("*") if file.name.startswith(f"{scan.path.stem}.")
-        )
+        return [scan.path, *_voxel_files(scan.path)]
     return [scan.path]
+
+
+def _voxel_files(header: Path) -> list[Path]:
+    """The file with the voxels that a header names, or all of its stem where it names several or itself."""
+    with suppress(OSError):
+        named = _VOXEL_FILE.search(header.read_bytes()[:_HEADER_BYTES])
+        if named and (file := header.parent / named[1].decode("utf-8", "replace").strip()).is_file():
+            return [file]
+    return sorted(file for file in header.parent.glob(f"{glob.escape(header.stem)}.*") if file != header)
 
 
 def input_files(job: Job) -> dict[str, list[Path]]:
@@ -61,9 +73,12 @@ def input_files(job: Job) -> dict[str, list[Path]]:
     return files
 
 
-def fingerprint(settings: Mapping[str, Any], inputs: Mapping[str, InputState]) -> dict[str, Any]:
+def fingerprint(job: Job, settings: Mapping[str, Any], inputs: Mapping[str, InputState]) -> dict[str, Any]:
     """All that a result depends on, in types of JSON."""
-    return {"settings": dict(settings), "inputs": {part: asdict(state) for part, state in inputs.items()}}
+    return {
+        "settings": {**settings, "csv_frame": job.csv_frame},
+        "inputs": {part: asdict(state) for part, state in inputs.items()},
+    }
 
 
 class InputCheck:
@@ -75,7 +90,7 @@ class InputCheck:
 
     def is_current(self, recorded: Mapping[str, Any], settings: Mapping[str, Any], job: Job) -> bool:
         """Whether a result with this recorded fingerprint would come out the same again."""
-        if recorded.get("settings") != dict(settings):
+        if recorded.get("settings") != {**settings, "csv_frame": job.csv_frame}:
             return False
         inputs, files = recorded["inputs"], input_files(job)
         return inputs.keys() == files.keys() and all(
@@ -85,7 +100,7 @@ class InputCheck:
     def _holds(self, state: InputState, files: tuple[Path, ...]) -> bool:
         """Whether files are what they were; contents are read only where a size or a time has changed."""
         if files not in self._stamps:
-            self._stamps[files] = _value_or_none(_stamp, files)
+            self._stamps[files] = _value_or_none(stamp_of, files)
         if self._stamps[files] == state.stamp:
             return True
         if files not in self._hashes:
@@ -106,7 +121,8 @@ def _value_or_none(compute: Callable[[Sequence[Path]], str], files: Sequence[Pat
         return None  # files that are gone are not what they were
 
 
-def _stamp(files: Sequence[Path]) -> str:
+def stamp_of(files: Sequence[Path]) -> str:
+    """What changes with the names, sizes and times of files. Raises OSError where one is gone."""
     digest = hashlib.sha256()
     for file in files:
         state = file.stat()

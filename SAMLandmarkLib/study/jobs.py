@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .inputs import InputState
 from .ledger import State
-from .plan import StudyScan, Template
+from .plan import PatientPlan, StudyScan, Template
 
 if TYPE_CHECKING:
     from ..review import Point
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """Carry the landmarks of the templates to a scan; `csv_frame` is the frame of landmarks in .csv files."""
+    """Carry the landmarks of the templates to a scan; `csv_frame` is the frame of landmarks in .csv files, if any."""
 
     scan: StudyScan
     templates: tuple[Template, ...]
     csv_frame: str | None = None
+
+    @classmethod
+    def of(cls, patient: PatientPlan, scan: StudyScan, csv_frame: str | None) -> Job:
+        """The job of a patient's scan."""
+        has_csv = any(template.landmarks.suffix.lower() == ".csv" for template in patient.templates)
+        return cls(scan, patient.templates, csv_frame if has_csv else None)
 
     @property
     def key(self) -> str:

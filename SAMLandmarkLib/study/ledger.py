@@ -106,15 +106,13 @@ class Ledger:
         return self._recorded("settings")
 
     def set_study(self, plan: StudyPlan, settings: Mapping[str, Any]) -> None:
-        """Record what is to be done; scans new to the plan are queued, those no longer in it are forgotten."""
+        """Record what is to be done; scans new to the plan are queued, those no longer in it wait to come back."""
         keys = [scan.key for _patient, scan in plan]
         with self._change():
             self._set_value("plan", plan.to_document())
             self._set_value("settings", settings)
             if self._value("uid") is None:
                 self._set_value("uid", str(uuid.uuid4()))
-            gone = set(self._known()) - set(keys)
-            self._connection.executemany("DELETE FROM scan WHERE key = ?", [(key,) for key in gone])
             self._connection.executemany(
                 "INSERT OR IGNORE INTO scan (key, state, changed_at) VALUES (?, 'queued', ?)",
                 [(key, _now()) for key in keys],
@@ -184,9 +182,6 @@ class Ledger:
             yield
 
     # ---- values
-
-    def _known(self) -> list[str]:
-        return [key for (key,) in self._connection.execute("SELECT key FROM scan")]
 
     def _value(self, name: str) -> str | None:
         with sqlite_errors(self._path):

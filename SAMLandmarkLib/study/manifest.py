@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from ..errors import SAMLandmarkError, UsageError
 from ..landmarks import LandmarkSet
 from ..target_names import distinct_names, folder_name
+from .manifest_rows import COLUMNS, Row, read_rows
 from .plan import PatientPlan, StudyPlan, StudyScan, Template
 
-COLUMNS = ("patient", "role", "date", "volume", "landmarks")
 TEMPLATE, FOLLOW_UP = "template", "follow-up"
 RULE = (
     "Templates and follow-ups as the manifest says; the first template of a patient counts, further ones make the "
@@ -42,7 +38,7 @@ def read_manifest(
     own. Raises UsageError, naming the line and the column of each mistake; landmark files are read, volumes only looked
     for: one that is missing is a doubt.
     """
-    rows = _read_rows(path)
+    rows = read_rows(path)
     # A report may be made from another folder than the study was run from, and workers of a cluster run elsewhere.
     check = _Check(path.absolute().parent, csv_frame)
     scans = [scan for row in rows if (scan := check.scan(row)) is not None]
@@ -53,91 +49,13 @@ def read_manifest(
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A line of the manifest: where it stands, and its values by column."""
-
-    where: str
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class _ListedScan:
-    row: _Row
+    row: Row
     patient: str
     role: str
     date: str
     path: Path
     landmarks: Path | None
-
-
-def _read_rows(path: Path) -> list[_Row]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(
-            f"{path} can't be read as a manifest: {reason}; give a .csv or .json file."
-        ) from error
-    rows = _rows_of_json(path, text) if path.suffix.lower() == ".json" else _rows_of_csv(path, text)
-    if not rows:
-        raise UsageError(f"{path} lists no scans; write a line for each template and each follow-up.")
-    return rows
-
-
-def _rows_of_csv(path: Path, text: str) -> list[_Row]:
-    first_line = text.partition("\n")[0]
-    # what spreadsheets write where the comma is the decimal point
-    separator = ";" if ";" in first_line and "," not in first_line else ","
-    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
-    try:
-        lines = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
-    except csv.Error as error:
-        raise UsageError(f"{path}, line {reader.line_num}: {error}; check the quotes.") from error
-    if not lines:
-        return []
-    header = [name.strip().lower() for name in lines[0][1]]
-    _require_columns(path, header)
-    too_long = [number for number, line in lines if len(line) > len(header)]
-    if too_long:
-        raise UsageError(
-            f"{path}, line {too_long[0]}: there are more cells than the {len(header)} columns of the first line; put "
-            'values with a comma into "quotes".'
-        )
-    return [_Row(f"line {number}", dict(zip(header, line, strict=False))) for number, line in lines[1:]]
-
-
-def _require_columns(path: Path, header: Sequence[str]) -> None:
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise UsageError(
-            f"{path}, line 1: the columns {', '.join(missing)} are missing; the first line must name "
-            f"{', '.join(COLUMNS)}, and is {', '.join(header)}."
-        )
-    repeated = [name for name in COLUMNS if list(header).count(name) > 1]
-    if repeated:
-        raise UsageError(f"{path}, line 1: the column {repeated[0]} is there twice; keep one.")
-
-
-def _rows_of_json(path: Path, text: str) -> list[_Row]:
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{path}, line {error.lineno}, column {error.colno}: {error.msg}; mend the JSON."
-        ) from error
-    entries = document.get("scans") if isinstance(document, dict) else document
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UsageError(
-            f'{path}: a manifest in JSON is a list of objects with {", ".join(COLUMNS)}, or {{"scans": [...]}}.'
-        )
-    return [
-        _Row(f"entry {number}", {key: _json_text(value) for key, value in entry.items()})
-        for number, entry in enumerate(entries, start=1)
-    ]
-
-
-def _json_text(value: Any) -> str:
-    return "" if value is None else str(value)
 
 
 @dataclass
@@ -149,7 +67,7 @@ class _Check:
     mistakes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
-    def scan(self, row: _Row) -> _ListedScan | None:
+    def scan(self, row: Row) -> _ListedScan | None:
         """The scan of a row, None where it has mistakes."""
         before = len(self.mistakes)
         values = {column: row.values.get(column, "").strip() for column in COLUMNS}
@@ -165,11 +83,11 @@ class _Check:
             return None
         return _ListedScan(row, values["patient"], role, when, path, landmarks)
 
-    def mistake(self, row: _Row, column: str, text: str) -> None:
+    def mistake(self, row: Row, column: str, text: str) -> None:
         """Note what is wrong in a column of a row."""
         self.mistakes.append(f"{row.where}, column {column}: {text}")
 
-    def _date(self, row: _Row, text: str) -> str:
+    def _date(self, row: Row, text: str) -> str:
         if not text:
             return ""
         digits = f"{text[:4]}-{text[4:6]}-{text[6:]}" if text.isdigit() and len(text) == 8 else text
@@ -179,7 +97,7 @@ class _Check:
             self.mistake(row, "date", f"{text!r} is no date; write it like 2024-05-31, or leave it empty.")
             return ""
 
-    def _volume(self, row: _Row, text: str, role: str) -> Path:
+    def _volume(self, row: Row, text: str, role: str) -> Path:
         path = self.folder / text
         if not text:
             self.mistake(row, "volume", "it is empty; give the path of a volume file or of a DICOM folder.")
@@ -191,7 +109,7 @@ class _Check:
                 self.doubts.append(f"{row.where}, column volume: {missing}; it will be recorded as failed.")
         return path
 
-    def _landmarks(self, row: _Row, text: str, role: str) -> Path | None:
+    def _landmarks(self, row: Row, text: str, role: str) -> Path | None:
         if role != TEMPLATE:
             if text and role == FOLLOW_UP:
                 self.mistake(row, "landmarks", f"only a {TEMPLATE} has landmarks; leave it empty.")

@@ -34,6 +34,10 @@ class ScanOutcome:
         """How the landmarks were made; empty unless the scan is done."""
         return self.document["targets"][0]["provenance"] if self.document else {}
 
+    def checksum(self, role: str) -> str | None:
+        """What tells the files of the "template" or the "target" from others (see InputState), None where unknown."""
+        return self.document["targets"][0]["inputs"].get(role, {}).get("sha256") if self.document else None
+
 
 @dataclass(frozen=True)
 class PatientOutcome:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..target_names import numbered_names
 
 if TYPE_CHECKING:
     from ..volume import Volume
@@ -17,7 +19,7 @@ class StudyScan:
 
     `name` is unique within the patient; results are called after it. `path` is a volume file or the folder of a DICOM
     series; `files` are the paths of its slices relative to that folder where other things lie there too. `date` is
-    ISO 8601, or empty where unknown.
+    ISO 8601, or empty where unknown; `details` says what kind of scan it is, where that was found out.
     """
 
     patient: str
@@ -26,6 +28,7 @@ class StudyScan:
     date: str = ""
     files: tuple[str, ...] = ()
     description: str = ""
+    details: str = ""
 
     @property
     def key(self) -> str:
@@ -105,6 +108,36 @@ class StudyPlan:
         """The plan that `to_document` wrote."""
         patients = tuple(_patient(patient) for patient in document["patients"])
         return cls(patients, document["rule"], _left_out(document))
+
+
+def keeping_names(plan: StudyPlan, earlier: StudyPlan) -> StudyPlan:
+    """The plan in which scans that an earlier plan had too keep their names, and with them their results."""
+    names = {
+        (patient.patient, scan.path, scan.files): scan.name
+        for patient in earlier.patients
+        for scan in _own_scans(patient)
+    }
+    return replace(plan, patients=tuple(_renamed(patient, names) for patient in plan.patients))
+
+
+def _renamed(patient: PatientPlan, names: Mapping[tuple, str]) -> PatientPlan:
+    scans = _own_scans(patient)
+    known = {scan: names.get((patient.patient, scan.path, scan.files)) for scan in scans}
+    # those that are known come first, so that a new one of the same name gets a number
+    order = sorted(scans, key=lambda scan: known[scan] is None)
+    new_names = numbered_names([known[scan] or scan.name for scan in order])
+    renamed = {scan: replace(scan, name=name) for scan, name in zip(order, new_names, strict=True)}
+    templates = tuple(
+        replace(template, scan=renamed.get(template.scan, template.scan)) for template in patient.templates
+    )
+    return replace(
+        patient, templates=templates, follow_ups=tuple(renamed[scan] for scan in patient.follow_ups)
+    )
+
+
+def _own_scans(patient: PatientPlan) -> list[StudyScan]:
+    templates = (template.scan for template in patient.templates)
+    return [*(scan for scan in templates if scan.patient == patient.patient), *patient.follow_ups]
 
 
 def _patient(document: Mapping[str, Any]) -> PatientPlan:

@@ -16,7 +16,7 @@ from .report_over_time import displacements, distances
 from .report_pairs import Pair
 from .report_style import STYLE
 from .report_time import review_of, scan_key, time_points
-from .report_volumes import PictureSource, TemplateVolumes, checksum_of, read_again
+from .report_volumes import PictureSource, TemplateVolumes, read_again
 from .report_words import folders_of, without_folders
 
 STATUSES = ("FOUND", "DOUBTFUL", "MISSING")
@@ -69,8 +69,8 @@ class PatientReport:
 
     def _section(self, key: str, scan: ScanOutcome) -> Html:
         template_scan = self._patient.plan.templates[0].scan
-        template = self._templates.read(template_scan, checksum_of(scan, "template"))
-        follow_up = read_again(scan.scan, checksum_of(scan, "target"))
+        template = self._templates.read(template_scan, scan.checksum("template"))
+        follow_up = read_again(scan.scan, scan.checksum("target"))
         missing = [source.note for source in (template, follow_up) if source.note]
         self.notes += [note for note in missing if note not in self.notes]
         return section(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..errors import SAMLandmarkError, VolumeWarning
 from ..volume import Volume
 from .inputs import InputState, files_of_scan
-from .outcome import ScanOutcome
 from .plan import StudyScan
 
 
@@ -55,8 +54,3 @@ def read_again(scan: StudyScan, checksum: str | None) -> PictureSource:
 
 def _shown_name(scan: StudyScan) -> str:
     return scan.name if scan.files else scan.path.name
-
-
-def checksum_of(scan: ScanOutcome, role: str) -> str | None:
-    """What tells the files of the "template" or the "target" from others (see InputState), None where unknown."""
-    return scan.document["targets"][0]["inputs"].get(role, {}).get("sha256")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TABLE_NAME = "study.csv"
 DOCUMENT_NAME = "study.json"
+DOCUMENT_FORMAT = "samlandmark-study"
 COLUMNS = (
     *("patient", "scan", "date", "template", "label"),
     *("x_lps", "y_lps", "z_lps", "status", "confidence", "similarity", "cycle_mm", "reason"),
@@ -149,7 +150,7 @@ def _study_document(outcome: StudyOutcome) -> dict[str, Any]:
         for scan in patient.scans
     ]
     return {
-        "format": "samlandmark-study",
+        "format": DOCUMENT_FORMAT,
         "format_version": 1,
         "samlandmark_version": __version__,
         "uid": outcome.uid,

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..embedding.cache import default_cache_folder
-from ..errors import LandmarkError, VolumeError, VolumeWarning
+from ..errors import LandmarkError, ModelError, SAMLandmarkError, VolumeError, VolumeWarning
 from ..failures import describe_exception
 from ..landmarks import LandmarkSet
 from ..review.item import point_or_none
 from ..volume import Volume
 from ..worker_settings import WorkerSettings
 from ..workshop import EmbeddedScan, PreparedScan, Workshop
-from .inputs import InputState, files_of_scan
+from .inputs import InputState, files_of_scan, stamp_of
 from .jobs import Job, JobResult
 from .ledger import State
 from .plan import Template
@@ -57,7 +57,8 @@ class ScanWorker:
             watch = _Watch()
             inputs: dict[str, InputState] = {}
             try:
-                templates = self._known_templates(job, inputs)
+                with watch.timing("template"):
+                    templates = self._known_templates(job, inputs)
             except Exception as error:
                 kind, reason = describe_exception(error)
                 return self._without_result(
@@ -115,7 +116,7 @@ class ScanWorker:
         volume = template.scan.read()
         _require_inside(landmarks, volume, template)
         # Several processes want the same template at the same time; one embeds it, the others take it from the cache.
-        with self._shop.cache.claimed(template.scan.key):
+        with self._shop.claimed(template.scan.key):
             prepared = self._shop.prepare(volume)
             with self._embedding:
                 embedded = self._embed(prepared)
@@ -160,11 +161,12 @@ class _Templates:
     def __init__(self, make: Callable[[Template, str | None], _KnownTemplate]) -> None:
         self._make = make
         self._making = threading.Lock()
-        self._known: OrderedDict[tuple[Template, str | None], _KnownTemplate | Exception] = OrderedDict()
+        self._known: OrderedDict[tuple, _KnownTemplate | Exception] = OrderedDict()
 
     def get(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
         with self._making:
-            key = (template, csv_frame)
+            # a worker may outlive a study, and the files of a template may change between two of them
+            key = (template, csv_frame, _stamp_or_none(template))
             if key not in self._known:
                 self._known[key] = self._made(template, csv_frame)
             self._known.move_to_end(key)
@@ -199,6 +201,13 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _stamp_or_none(template: Template) -> str | None:
+    try:
+        return stamp_of([*files_of_scan(template.scan), template.landmarks])
+    except OSError:
+        return None
+
+
 @dataclass
 class _Watch:
     """How long each part of a job took, in seconds."""
@@ -218,14 +227,20 @@ _worker: ScanWorker | None = None
 _making_worker = threading.Lock()
 
 
-def do_job(settings: WorkerSettings, job: Job) -> JobResult:
-    """Do a job with this process's worker, which is made at the first call; every executor calls this.
-
-    Raises ModelError and UsageError where no worker can be made with these settings.
-    """
+def worker_for(settings: WorkerSettings) -> ScanWorker:
+    """This process's worker, made at the first call. Raises ModelError and UsageError where none can be made."""
     global _worker
     with _making_worker:
         if _worker is None or _worker.settings != settings:
             _worker = ScanWorker(settings)
-        worker = _worker
-    return worker.do(job)
+        return _worker
+
+
+def do_job(settings: WorkerSettings, job: Job) -> JobResult:
+    """Do a job with this process's worker; every executor calls this. Raises what `worker_for` raises."""
+    return worker_for(settings).do(job)
+
+
+def error_of_worker(error: BaseException) -> SAMLandmarkError:
+    """What to tell where no job can be done at all, such as for want of a library; a job's own error is in its result."""
+    return error if isinstance(error, SAMLandmarkError) else ModelError(str(describe_exception(error)[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +22,21 @@ _RULE = (
     "else an original axial one before a derived one; then the one whose slices lie closest together (thin slices "
     "place points better), then the one with most slices, then the one with the lowest series number. "
 )
+_SHARED_NAME = "the ids of two patients give the same file name, so a file of landmarks could be of either; write a manifest"
 _BASELINE_RULE = "The earliest study of each patient is the template, the later ones are the follow-ups."
 _TEMPLATE_RULE = "Every study of every patient is a follow-up of the template that was given."
 
 
 @dataclass(frozen=True)
 class _PatientSeries:
-    """All series of a patient; `patient` is the name in the study, which differs from ids that are no folder names."""
+    """All series of a patient; `patient` is the name in the study, which differs from ids that are no folder names.
+
+    Without `has_own_name` another patient's id leads to the same name, so that a file of that name could be of either.
+    """
 
     patient: str
     series: tuple[DicomSeries, ...]
+    has_own_name: bool = True
 
     def studies(self) -> list[list[DicomSeries]]:
         """The usable series of each study, earliest study first."""
@@ -70,6 +76,8 @@ def _plan_over_time(index: DicomIndex, patients: Sequence[_PatientSeries], landm
     for patient in patients:
         if len(patient.studies()) < 2:
             left_out += _without_follow_up(patient)
+        elif not patient.has_own_name and landmarks.is_dir():
+            left_out.append(LeftOut(_all_of(patient), _SHARED_NAME))
         elif patient.patient in files:
             plans.append(_over_time(patient, files[patient.patient]))
         else:
@@ -128,16 +136,29 @@ def _patients(index: DicomIndex) -> list[_PatientSeries]:
     of_id: dict[str, list[DicomSeries]] = {}
     for series in index.series:
         of_id.setdefault(series.patient, []).append(series)
-    names = numbered_names([_safe_name(patient) for patient in of_id])
-    return [_PatientSeries(name, tuple(series)) for name, series in zip(names, of_id.values(), strict=True)]
+    safe = [_safe_name(patient) for patient in of_id]
+    counts = Counter(name.casefold() for name in safe)
+    return [
+        _PatientSeries(name, tuple(series), counts[before.casefold()] == 1)
+        for name, before, series in zip(numbered_names(safe), safe, of_id.values(), strict=True)
+    ]
 
 
 def _scans(patient: str, chosen: Sequence[DicomSeries]) -> list[StudyScan]:
     names = numbered_names([_safe_name(f"{series.date} {series.description}") for series in chosen])
     return [
-        StudyScan(patient, name, series.folder, series.date, series.files, series.description)
+        StudyScan(
+            patient, name, series.folder, series.date, series.files, series.description, _details(series)
+        )
         for name, series in zip(names, chosen, strict=True)
     ]
+
+
+def _details(series: DicomSeries) -> str:
+    steps = " x ".join(f"{step:.2f}" for step in series.spacing_mm or ())
+    return ", ".join(
+        part for part in (series.modality, f"{series.slices} slices", steps and f"{steps} mm") if part
+    )
 
 
 def _safe_name(text: str) -> str:

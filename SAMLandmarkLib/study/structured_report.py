@@ -118,15 +118,10 @@ def _reports(outcome: StudyOutcome) -> Iterator[_Report]:
         about = partial(_Report, outcome.uid, patient.patient)
         if patient.plan.own_baseline and patient.template_lps:
             done = next(scan for scan in patient.scans if scan.items)
-            yield about(patient.plan.templates[0].scan, _given(patient), _checksum(done, "template"))
+            yield about(patient.plan.templates[0].scan, _given(patient), done.checksum("template"))
         for scan in patient.scans:
             if scan.items:
-                yield about(scan.scan, scan.items, _checksum(scan, "target"), *_how_found(scan))
-
-
-def _checksum(scan: ScanOutcome, role: str) -> str | None:
-    """The checksum of a scan's target or template when its landmarks were found."""
-    return scan.document["targets"][0]["inputs"].get(role, {}).get("sha256")
+                yield about(scan.scan, scan.items, scan.checksum("target"), *_how_found(scan))
 
 
 def _given(patient: PatientOutcome) -> tuple[ReviewItem, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from ..failures import DISK, INSTALLATION, MEMORY
+from ..failures import CRASH, DISK, INSTALLATION, MEMORY
 from ..translation import _
 
 CANCELLED = "cancelled"
 FORGOTTEN = "forgotten"
-CRASH = "crash"
 START = "start"
 
 _OUT_OF_MEMORY_CODES = (-9, 137, 0xC0000017)

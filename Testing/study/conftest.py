@@ -16,7 +16,8 @@ from SAMLandmarkLib.study.executors.in_process import InProcessExecutor
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.outcome import StudyOutcome
 from SAMLandmarkLib.study.plan import StudyPlan
-from SAMLandmarkLib.study.runner import StudyRequest, StudyRun
+from SAMLandmarkLib.study.runner import StudyRun
+from SAMLandmarkLib.study.todo import StudyRequest
 from SAMLandmarkLib.worker_settings import WorkerSettings
 
 PATIENTS, FOLLOW_UPS = 3, 4

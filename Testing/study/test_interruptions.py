@@ -21,7 +21,9 @@ from SAMLandmarkLib.study.executors.cluster import ClusterExecutor
 from SAMLandmarkLib.study.executors.processes import ProcessExecutor
 from SAMLandmarkLib.study.ledger import LEDGER_NAME, Entry, Ledger, State
 from SAMLandmarkLib.study.manifest import read_manifest
-from SAMLandmarkLib.study.runner import StudyProgress, StudyRequest, StudyRun
+from SAMLandmarkLib.study.runner import StudyRun
+from SAMLandmarkLib.study.study_progress import StudyProgress
+from SAMLandmarkLib.study.todo import StudyRequest
 
 PATIENCE_SECONDS = 120.0
 

@@ -23,7 +23,8 @@ from SAMLandmarkLib.study.ledger import Ledger
 from SAMLandmarkLib.study.outcome import StudyOutcome
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan, Template
 from SAMLandmarkLib.study.report import distance_pairs, write_study_report
-from SAMLandmarkLib.study.runner import StudyRequest, StudyRun
+from SAMLandmarkLib.study.runner import StudyRun
+from SAMLandmarkLib.study.todo import StudyRequest
 from SAMLandmarkLib.volume import Volume
 from SAMLandmarkLib.worker_settings import WorkerSettings
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ import SimpleITK as sitk
 from SAMLandmarkLib.errors import SAMLandmarkError, UsageError
 from SAMLandmarkLib.landmarks import LandmarkSet
 from SAMLandmarkLib.study.inputs import InputState, files_of_scan
+from SAMLandmarkLib.study.jobs import Job
 from SAMLandmarkLib.study.ledger import Entry, Ledger, State
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.outcome import StudyOutcome
-from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan
-from SAMLandmarkLib.study.runner import study_lock
+from SAMLandmarkLib.study.output_folder import study_lock
+from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan, Template, keeping_names
 from SAMLandmarkLib.volume import Volume
 
 
@@ -355,3 +357,146 @@ def test_a_ledger_of_another_version_is_refused(own_study, run_study, tmp_path):
     connection.close()
     with pytest.raises(UsageError, match="another version of SAMLandmark"):
         run_study(own_study, tmp_path / "out", resume=True)
+
+
+def test_a_worker_that_outlives_a_change_of_landmarks_carries_the_new_ones(resumed, tmp_path):
+    def move_a_point(folder: Path, output: Path) -> None:
+        points = folder / "patient-002.mrk.json"
+        document = json.loads(points.read_text())
+        document["markups"][0]["controlPoints"][0]["position"][0] += 3.0
+        points.write_text(json.dumps(document))
+
+    before = {}
+
+    def remember_and_move(folder: Path, output: Path) -> None:
+        before.update({(row["scan"], row["label"]): row["template_x_lps"] for row in table(output)})
+        move_a_point(folder, output)
+
+    assert resumed(remember_and_move) == SECOND
+    moved = [
+        float(row["template_x_lps"]) - float(before[row["scan"], row["label"]])
+        for row in table(tmp_path / "out")
+    ]
+    assert sorted({round(step, 3) for step in moved}) == [0.0, 3.0]
+
+
+def test_a_template_that_was_mended_is_used_by_the_same_worker(own_study, run_study, tmp_path):
+    baseline = own_study.parent / "patient-001-baseline.nrrd"
+    whole = baseline.read_bytes()
+    baseline.write_bytes(whole[:200])
+    run_study(own_study, tmp_path / "out")
+    assert sum(state is State.SKIPPED for state, _ in states(tmp_path / "out").values()) == 2
+    baseline.write_bytes(whole)
+    run_study(own_study, tmp_path / "out", resume=True)
+    assert {state for state, _ in states(tmp_path / "out").values()} == {State.DONE}
+
+
+def test_files_that_are_no_results_are_never_overwritten(own_study, run_study, tmp_path):
+    output = tmp_path / "out"
+    sidecar = output / "patient-001" / "patient-001-followup-001.json"
+    sidecar.parent.mkdir(parents=True)
+    for path, content in (
+        (output / "study.csv", own_study.read_text()),
+        (output / "study.json", '{"a": 1}'),
+        (sidecar, '{"Modality": "CT"}'),
+    ):
+        path.write_text(content)
+        with pytest.raises(UsageError, match=f"{path.name} is not the result of a study"):
+            run_study(own_study, output)
+        assert path.read_text() == content
+        path.unlink()
+    run_study(own_study, output)
+    run_study(own_study, output, resume=True)
+
+
+def test_landmarks_are_never_taken_for_results(own_study, run_study, tmp_path):
+    (patient,) = read_manifest(own_study).plan.patients[:1]
+    landmarks = tmp_path / "out" / "patient-001" / "patient-001-followup-001.mrk.json"
+    landmarks.parent.mkdir(parents=True)
+    shutil.copy(patient.templates[0].landmarks, landmarks)
+    templates = (Template(patient.templates[0].scan, landmarks),)
+    plan = StudyPlan((PatientPlan(patient.patient, templates, patient.follow_ups),))
+    with pytest.raises(UsageError, match="would be overwritten"):
+        run_study(plan, tmp_path / "out")
+
+
+def test_scans_keep_their_names_when_a_manifest_grows(small_study, tmp_path):
+    (first, *_), folder = read_manifest(small_study).plan.patients, tmp_path
+    old, new = (
+        replace(scan, path=folder / place / "chest.nrrd", name=name)
+        for scan, place, name in zip(first.follow_ups, ("may", "june"), ("may_chest", "chest"), strict=False)
+    )
+    earlier = StudyPlan((replace(first, follow_ups=(replace(old, name="chest"),)),))
+    grown = keeping_names(StudyPlan((replace(first, follow_ups=(old, new)),)), earlier)
+    assert [scan.name for scan in grown.patients[0].follow_ups] == ["chest", "chest_2"]
+    assert grown.patients[0].templates == first.templates
+
+
+def test_scans_that_leave_the_plan_and_come_back_are_not_computed_again(own_study, run_study, tmp_path):
+    whole = read_manifest(own_study).plan
+    run_study(whole, tmp_path / "out")
+    run_study(StudyPlan(whole.patients[:1]), tmp_path / "out", resume=True)
+    assert {row["patient"] for row in table(tmp_path / "out")} == {"patient-001"}
+    run_study(whole, tmp_path / "out", resume=True)
+    assert set(attempts(tmp_path / "out").values()) == {1}
+    assert {row["patient"] for row in table(tmp_path / "out")} == {"patient-001", "patient-002"}
+
+
+def test_a_result_that_can_not_be_written_is_told_and_the_others_go_on(own_study, run_study, tmp_path):
+    (first, *others) = read_manifest(own_study).plan.patients
+    long = replace(first.follow_ups[0], name="x" * 250)
+    plan = StudyPlan((replace(first, follow_ups=(long, *first.follow_ups[1:])), *others))
+    run_study(plan, tmp_path / "out")
+    found = states(tmp_path / "out")
+    state, reason = found.pop(long.key)
+    assert state is State.FAILED
+    assert "name is too long" in reason
+    assert {state for state, _ in found.values()} == {State.DONE}
+
+
+@pytest.mark.parametrize("limit", [0, 2**30])
+def test_a_cache_that_can_not_be_used_costs_nothing_but_the_cache(own_study, run_study, tmp_path, limit):
+    (tmp_path / "file").write_text("")
+    outcome = run_study(
+        own_study, tmp_path / "out", cache_folder=tmp_path / "file" / "cache", cache_limit_bytes=limit
+    )
+    assert {scan.state for patient in outcome.patients for scan in patient.scans} == {State.DONE}
+    notes = outcome.patients[-1].scans[-1].provenance["notes"]
+    assert [note for note in notes if "not kept" in note] == notes
+    assert bool(notes) == bool(limit)
+
+
+def test_the_frame_of_csv_files_concerns_only_studies_that_have_some(own_study, run_study, tmp_path):
+    plan = read_manifest(own_study).plan
+    for patient, frame in ((plan.patients[0], "LPS"), (plan.patients[0], None)):
+        assert Job.of(patient, patient.follow_ups[0], frame).csv_frame is None
+    templates = (replace(plan.patients[0].templates[0], landmarks=Path("points.csv")),)
+    assert (
+        Job.of(
+            replace(plan.patients[0], templates=templates), plan.patients[0].follow_ups[0], "RAS"
+        ).csv_frame
+        == "RAS"
+    )
+
+
+def test_voxels_beside_their_header_are_part_of_a_scan(own_study, run_study, tmp_path):
+    folder = own_study.parent
+    image = sitk.ReadImage(str(folder / "patient-001-followup-001.nrrd"))
+    sitk.WriteImage(image, str(folder / "scan.mhd"))
+    (folder / "scan.raw").rename(folder / "voxels.bin")
+    header = (folder / "scan.mhd").read_text().replace("scan.raw", "voxels.bin")
+    (folder / "scan.mhd").write_text(header)
+    (folder / "scan.mrk.json").write_text("{}")
+    scan = StudyScan("A", "scan", folder / "scan.mhd")
+    assert files_of_scan(scan) == [folder / "scan.mhd", folder / "voxels.bin"]
+
+
+def test_what_a_killed_run_was_writing_is_removed(own_study, run_study, tmp_path):
+    run_study(own_study, tmp_path / "out")
+    left = tmp_path / "out" / "patient-001" / ".0123456789ab.mrk.json"
+    left.write_text("half")
+    users = tmp_path / "out" / "patient-001" / ".notes.json"
+    users.write_text("mine")
+    run_study(own_study, tmp_path / "out", resume=True)
+    assert not left.exists()
+    assert users.exists()

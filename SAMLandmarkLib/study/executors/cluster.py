@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...errors import SAMLandmarkError, UsageError
-from ...failures import INSTALLATION, MODEL, USAGE, describe_exception
+from ...failures import CRASH, INSTALLATION, MODEL, USAGE, describe_exception
 from ...worker_settings import WorkerSettings
 from ..jobs import Job, JobResult
 from ..ledger import State
@@ -17,7 +17,6 @@ from ..scan_worker import SCANS_AT_ONCE, do_job
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-CRASH = "crash"
 _CONNECT_SECONDS = 10
 _OF_THE_WORKER = (INSTALLATION, MODEL, USAGE)
 """Kinds of errors that say that a worker can't work at all."""

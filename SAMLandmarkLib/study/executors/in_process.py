@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ...worker_settings import WorkerSettings
 from ..jobs import Job, JobResult
-from ..scan_worker import SCANS_AT_ONCE, do_job
+from ..scan_worker import SCANS_AT_ONCE, do_job, error_of_worker
 
 
 class InProcessExecutor:
@@ -24,7 +24,13 @@ class InProcessExecutor:
 
     def results(self, timeout: float) -> list[JobResult]:
         done, self._running = wait(self._running, timeout, FIRST_COMPLETED)
-        return [future.result() for future in done]
+        return [_result_of(future) for future in done]
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
+
+
+def _result_of(future: Future[JobResult]) -> JobResult:
+    if (error := future.exception()) is not None:
+        raise error_of_worker(error)
+    return future.result()

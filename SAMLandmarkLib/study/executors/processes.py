@@ -7,23 +7,27 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 
 from ...child_processes import be_the_first_to_go
 from ...errors import ModelError, SAMLandmarkError
-from ...failures import MEMORY, describe_exception
+from ...failures import CRASH, MEMORY
 from ...worker_settings import WorkerSettings
 from ..jobs import Job, JobResult
 from ..ledger import State
-from ..scan_worker import SCANS_AT_ONCE, do_job
+from ..scan_worker import SCANS_AT_ONCE, do_job, error_of_worker, worker_for
 
-CRASH = "crash"
 _LOSSES_ALLOWED = 1
 """A job is tried once more after its process died, alone, so that it does not take an innocent one along."""
 _STARTS_IN_VAIN = 3
+_READY = "ready"
+"""What a process says as soon as it can do jobs: if it dies later, a job is to blame."""
+_KILLED = 9
+"""SIGKILL, which Windows has no name for."""
 _CLOSING_SECONDS = 5.0
 # fork would copy the threads' locks, and CUDA does not survive it
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -61,7 +65,8 @@ class ProcessExecutor:
             return
         if isinstance(answer, SAMLandmarkError):
             raise answer
-        yield answer
+        if isinstance(answer, JobResult):
+            yield answer
 
     def _lose(self, lane: _Lane) -> Iterator[JobResult]:
         """Start a process again that died; what it was at is tried once more, or given up."""
@@ -101,8 +106,8 @@ class _Lane:
         self._alone.append(job)
         self._send_next_alone()
 
-    def receive(self) -> JobResult | SAMLandmarkError:
-        """The next answer. Raises EOFError and OSError where the process is dead."""
+    def receive(self) -> JobResult | SAMLandmarkError | str:
+        """The next answer, or that the process is ready. Raises EOFError and OSError where the process is dead."""
         answer = self.connection.recv()
         self._starts_in_vain = 0
         if isinstance(answer, JobResult):
@@ -155,28 +160,31 @@ def _serve(connection: Connection, settings: WorkerSettings) -> None:
     be_the_first_to_go()
     sending = threading.Lock()
 
-    def do(job: Job) -> None:
+    def answer_with(make: Callable[[], JobResult | str]) -> None:
         try:
-            answer = do_job(settings, job)
+            answer = make()
         except Exception as error:
-            answer = (
-                error if isinstance(error, SAMLandmarkError) else ModelError(describe_exception(error)[1])
-            )
+            answer = error_of_worker(error)
         with sending:
             connection.send(answer)
 
+    def start() -> str:
+        worker_for(settings)
+        return _READY
+
     threads = ThreadPoolExecutor(SCANS_AT_ONCE)
+    threads.submit(answer_with, start)
     while True:
         try:
             job = connection.recv()
         except (EOFError, OSError):
             # not even the scan in hand is of use to anybody
             os._exit(0)
-        threads.submit(do, job)
+        threads.submit(answer_with, partial(do_job, settings, job))
 
 
 def _describe_death(code: int | None) -> tuple[str, str]:
-    if code == -signal.SIGKILL:
+    if code == -_KILLED:
         return MEMORY, (
             "The process at work on this scan was ended by the system twice, most likely because memory ran out; run "
             "fewer workers, or set --max-memory."
