@@ -220,11 +220,24 @@ def test_a_patient_with_one_study_is_left_out(write, plan: Plan) -> None:
     assert "only one of its studies has a usable CT series" in study.left_out[0].reason
 
 
-def test_patients_whose_folders_would_be_the_same_are_numbered(write, plan: Plan, landmarks: Path) -> None:
-    (landmarks / "p1_2.csv").write_text("label,x,y,z\na,1,2,3\n")
-    for name in ("P1", "p1"):
+def test_landmarks_that_could_be_of_either_of_two_patients_are_of_none(
+    write, plan: Plan, landmarks: Path
+) -> None:
+    (landmarks / "P_1.csv").write_text("label,x,y,z\na,1,2,3\n")
+    for name in ("P1", "P/1", "P_1"):
         write(replace(FIRST, patient=name), replace(SECOND, patient=name))
-    assert [patient.patient for patient in plan().patients] == ["P1", "p1_2"]
+    made = plan()
+    assert [patient.patient for patient in made.patients] == ["P1"]
+    assert sum("could be of either" in item.reason for item in made.left_out) == 2
+
+
+def test_patients_whose_folders_would_be_the_same_are_numbered(
+    write, plan: Plan, landmarks: Path, sample_folder: Path
+) -> None:
+    for name in ("P1", "p1"):
+        write(replace(FIRST, patient=name))
+    made = plan(landmarks / "P1.mrk.json", sample_folder / "template.nii.gz")
+    assert [patient.patient for patient in made.patients] == ["P1", "p1_2"]
 
 
 @pytest.mark.parametrize(
