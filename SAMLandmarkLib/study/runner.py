@@ -75,10 +75,11 @@ class StudyRun:
         remove_leftovers(folder, self._request.plan)
 
     def _conclude(self, folder: Path, ledger: Ledger) -> StudyOutcome:
-        """Let what is still in work wait for the next run, and write the tables about what is there."""
+        """Let what is still in work wait for the next run, and write the tables if there is anything to tell."""
         ledger.queue(key for key, (state, _) in ledger.states().items() if state is State.RUNNING)
         outcome = StudyOutcome.read(folder)
-        write_study(outcome)
+        if any(scan.state is not State.QUEUED for patient in outcome.patients for scan in patient.scans):
+            write_study(outcome)
         return outcome
 
     def _do(

@@ -56,11 +56,25 @@ def test_a_dry_run_shows_what_would_be_done_and_does_nothing(batch, small_study,
     assert not (tmp_path / "out").exists()
 
 
+def test_names_are_shown_as_they_are_written(batch, small_study, tmp_path):
+    folder = small_study.parent
+    manifest = tmp_path / "odd.csv"
+    manifest.write_text(
+        "patient,role,date,volume,landmarks\n"
+        f"p[/]1 [red],template,,{folder / 'patient-001-baseline.nrrd'},{folder / 'patient-001.mrk.json'}\n"
+        f"p[/]1 [red],follow-up,,{folder / 'patient-001-followup-001.nrrd'},\n"
+    )
+    shown = batch(manifest, "--output", tmp_path / "out", "--dry-run")
+    assert shown.returncode == 0
+    assert "p[/]1 [red]" in shown.stdout
+
+
 def test_a_dicom_folder_becomes_results(batch, dicom_tree, tmp_path):
     given = (dicom_tree / "files", "--landmarks", dicom_tree / "P1.mrk.json", "--output", tmp_path / "out")
     plan = batch(*given, "--dry-run")
     assert plan.returncode == 0, plan.stderr
     assert "1 scans of 1 patients, 1 to be done" in plan.stdout
+    assert " slices, " in plan.stdout
     assert "LOCALIZER" in plan.stdout or "scout" in plan.stdout
     done = batch(*given, "--json")
     assert done.returncode == 0, done.stderr
@@ -113,6 +127,7 @@ def test_scans_that_do_not_look_like_ct_are_done_with_a_warning(batch, own_study
         (["--landmarks", "l.mrk.json"], "without --template"),
         (["--workers", "-1"], "Invalid value for '--workers'"),
         (["--cache-limit", "much"], "is not a size of memory"),
+        (["--workers", "2", "--scheduler", "tcp://127.0.0.1:9"], "Give --workers or --scheduler"),
         (["--device", "quantum"], "quantum"),
         (["--model", "gone.pt"], "gone.pt"),
     ],

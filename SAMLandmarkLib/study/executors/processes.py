@@ -9,6 +9,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -165,15 +166,15 @@ def _serve(connection: Connection, settings: WorkerSettings) -> None:
             answer = make()
         except Exception as error:
             answer = error_of_worker(error)
-        with sending:
+        with sending, suppress(OSError):
             connection.send(answer)
 
     def start() -> str:
         worker_for(settings)
         return _READY
 
+    answer_with(start)
     threads = ThreadPoolExecutor(SCANS_AT_ONCE)
-    threads.submit(answer_with, start)
     while True:
         try:
             job = connection.recv()
