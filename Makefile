@@ -1,6 +1,7 @@
-# make demo    sets everything up and carries the landmarks of the bundled sample pair
-# make test    sets everything up and runs every test; on Debian and Ubuntu it installs system libraries that are missing
-# make clean   removes what the other two made
+# make demo      sets everything up and carries the landmarks of the bundled sample pair
+# make demo-web  opens the bundled sample pair in a browser: click, review, correct
+# make test      sets everything up and runs every test; on Debian and Ubuntu it installs system libraries that are missing
+# make clean     removes what the others made
 #
 # PYTHON       the Python (3.10 or newer) that the virtual environment is made with
 # TORCH_INDEX  the package index to take torch from as well. On Linux the ordinary index serves torch with several
@@ -14,10 +15,13 @@ VENV := .venv
 STAMP := $(VENV)/.samlandmark-installed
 DEMO := demo-output
 
-.PHONY: demo test clean
+.PHONY: demo demo-web test clean
 
 demo: $(STAMP)
 	@$(VENV)/bin/samlandmark demo --output $(DEMO)
+
+demo-web: $(STAMP)
+	@$(VENV)/bin/samlandmark serve --demo --open
 
 test: $(STAMP)
 	@Testing/install_system_packages.sh
