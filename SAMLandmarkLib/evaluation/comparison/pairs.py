@@ -48,4 +48,4 @@ def _ring(pairs: Sequence[EvaluationPair]) -> list[EvaluationPair]:
     if len(names) < 3:
         return list(pairs)
     ring = [pair for pair in pairs if following[pair.template.name] == pair.target.name]
-    return ring or list(pairs)
+    return sorted(ring, key=lambda pair: pair.template.name) or list(pairs)

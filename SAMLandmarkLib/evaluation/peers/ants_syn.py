@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...landmarks import LandmarkSet
+from ...resampling import MINIMUM_HU
 from ...volume import CanonicalVolume, Volume
 from .scans import body
 
@@ -31,6 +32,6 @@ class AntsSyn:
 def _image(scan: CanonicalVolume) -> Any:
     import ants
 
-    # ANTs wants arrays whose first axis is x
-    array = np.ascontiguousarray(scan.array.transpose(2, 1, 0))
+    # ANTs wants arrays whose first axis is x, and begins with the centers of mass, so that air must weigh nothing
+    array = np.ascontiguousarray(scan.array.transpose(2, 1, 0)) - MINIMUM_HU
     return ants.from_numpy(array, origin=scan.grid.origin_lps.tolist(), spacing=[scan.grid.spacing_mm] * 3)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...landmarks import LandmarkSet
 from ...volume import CanonicalVolume, Volume
-from .affine import affine_registration, mutual_information
+from .affine import affine_registration, mutual_information, set_levels
 from .scans import body, itk_image, mapped_points
 
 if TYPE_CHECKING:
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 CONTROL_MM = 80.0
 """Distance of the control points at the coarsest level; it is halved twice."""
-REFINEMENTS = (1, 2, 4)
-SHRINKING = (4, 2, 1)
-SMOOTHING_MM = (4.0, 2.0, 0.0)
-SAMPLED_SHARE = (0.5, 0.2, 0.05)
-ITERATIONS = 40
+LEVELS = ((4, 4.0), (2, 2.0), (1, 0.0))
+SAMPLES = 50000
+ITERATIONS = 30
+LINE_SEARCH = 8
 
 
 class SimpleItkBspline:
@@ -45,13 +44,16 @@ def bspline_registration(
     mesh = np.maximum(1, np.rint(extent_mm / CONTROL_MM)).astype(int)
     bspline = sitk.BSplineTransformInitializer(fixed, mesh.tolist())
     method = mutual_information()
-    method.SetMetricSamplingPercentagePerLevel(SAMPLED_SHARE, 1)
-    method.SetShrinkFactorsPerLevel(SHRINKING)
-    method.SetSmoothingSigmasPerLevel(SMOOTHING_MM)
-    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
-    method.SetOptimizerAsLBFGS2(numberOfIterations=ITERATIONS, deltaConvergenceTolerance=1e-4)
+    levels = set_levels(method, fixed, LEVELS, SAMPLES)
+    method.SetOptimizerAsLBFGS2(
+        numberOfIterations=ITERATIONS,
+        lineSearchMaximumEvaluations=LINE_SEARCH,
+        deltaConvergenceTolerance=1e-4,
+    )
     # the moving image itself is sampled through the affine map: what lies outside it is left out, not air
     method.SetMovingInitialTransform(affine)
-    method.SetInitialTransformAsBSpline(bspline, inPlace=True, scaleFactors=REFINEMENTS)
+    method.SetInitialTransformAsBSpline(
+        bspline, inPlace=True, scaleFactors=[2**level for level in range(levels)]
+    )
     found = method.Execute(fixed, moving)
     return sitk.CompositeTransform([affine, found])

@@ -7,25 +7,25 @@ import numpy as np
 from ...landmarks import LandmarkSet
 from ...volume import CanonicalVolume, Volume
 from .affine import affine_registration
-from .scans import AIR_HU, body, itk_image, mapped_points
+from .scans import AIR_HU, body_at, itk_image, mapped_points
 
 DIVISOR = 6
 """The sides are filled up to multiples of its coarse grid, which it does not round itself."""
 
 
 class ConvexAdam:
-    """`convex_adam_pt` as it comes, on the template's body at `finest_mm`, with the target brought there by an affine map."""
+    """`convex_adam_pt` as it comes, on the template's body at `spacing_mm`, with the target brought there by an affine map."""
 
     modules = ("convexAdam", "SimpleITK")
 
-    def __init__(self, finest_mm: float) -> None:
-        self.finest_mm = finest_mm
+    def __init__(self, spacing_mm: float) -> None:
+        self.spacing_mm = spacing_mm
 
     def transfer(self, template: Volume, landmarks: LandmarkSet, target: Volume) -> np.ndarray:
         import torch
         from convexAdam.convex_adam_MIND import convex_adam_pt
 
-        fixed, moving = body(template, self.finest_mm), body(target, self.finest_mm)
+        fixed, moving = body_at(template, self.spacing_mm), body_at(target, self.spacing_mm)
         affine = affine_registration(fixed, moving)
         arrays = [_padded(array) for array in (fixed.array, _resampled(moving, fixed, affine))]
         displacement = convex_adam_pt(*arrays, dtype=torch.float32, device=torch.device("cpu"))

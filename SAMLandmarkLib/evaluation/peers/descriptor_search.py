@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ BORDER_COST = 0.15
 SEARCH_MM = 8.0
 SEPARATION_MM = 16.0
 PEAKS = 96
+FINE_STEPS = ((4.0, 2), (2.0, 1), (1.0, 1))
+QUICK_STEPS = ((4.0, 1),)
+"""Refinements: step in mm, and how many steps to each side are looked at."""
 POSITIONS_AT_ONCE = 16384
 HU_KNOTS = ((-1024.0, -1.0), (-800.0, -0.8), (-150.0, -0.4), (150.0, 0.4), (400.0, 0.7), (1200.0, 1.0))
 """Intensities from -1 to 1, in which soft tissue takes as much room as lung and bone."""
@@ -47,8 +51,7 @@ class DescriptorScan:
         self.grid = scan.grid
         values = torch.from_numpy(np.interp(scan.array, *zip(*HU_KNOTS, strict=True)).astype(np.float32))
         self._levels = [_reduced(values, scan.grid.spacing_mm, scale / 2) for scale in SCALES_MM]
-        steps = torch.arange(-REACH, REACH + 1, dtype=torch.float32)
-        self._steps = torch.cartesian_prod(steps, steps, steps)
+        self._steps = _cube(REACH)
         low = torch.as_tensor(scan.grid.lps_from_index([-0.5] * 3), dtype=torch.float32)
         self._low = low
         self._extent = torch.as_tensor(scan.grid.size_ijk, dtype=torch.float32) * scan.grid.spacing_mm
@@ -89,23 +92,26 @@ class DescriptorScan:
         number = peaks.shape[1]
         repeated = queries.rows(torch.arange(len(peaks)).repeat_interleave(number))
         places, cost = peaks.reshape(-1, 3), None
-        for step in (4.0, 2.0, 1.0) if finest else (4.0,):
-            places, cost = self._best_around(repeated, places, step)
+        for step, reach in FINE_STEPS if finest else QUICK_STEPS:
+            places, cost = self._best_around(repeated, places, step * _cube(reach))
         return places.reshape(-1, number, 3).numpy().astype(float), cost.reshape(-1, number).numpy()
 
     def _coarse_peaks(self, queries: Descriptors, count: int) -> Tensor:
         """Separate places of least cost among all places SEARCH_MM apart, `(n,count,3)`."""
-        axes = [torch.arange(SEARCH_MM / 2, float(size), SEARCH_MM) for size in self._extent]
-        places = torch.cartesian_prod(*axes) + self._low
-        cost = torch.cat(
-            [costs(queries, self.describe(part, 1)) for part in places.split(POSITIONS_AT_ONCE)], dim=1
-        )
+        places, described = self._everywhere
+        cost = torch.cat([costs(queries, part) for part in described], dim=1)
         least = cost.topk(min(PEAKS, len(places)), dim=1, largest=False).indices
         return _separate(places[least], count)
 
-    def _best_around(self, queries: Descriptors, places: Tensor, step: float) -> tuple[Tensor, Tensor]:
-        """The best of the places one and two steps around each place, for the query of the same row."""
-        shifts = self._steps * step
+    @cached_property
+    def _everywhere(self) -> tuple[Tensor, list[Descriptors]]:
+        """Places SEARCH_MM apart in the whole scan, and their descriptors without the finest scale, in parts."""
+        axes = [torch.arange(SEARCH_MM / 2, float(size), SEARCH_MM) for size in self._extent]
+        places = torch.cartesian_prod(*axes) + self._low
+        return places, [self.describe(part, 1) for part in places.split(POSITIONS_AT_ONCE)]
+
+    def _best_around(self, queries: Descriptors, places: Tensor, shifts: Tensor) -> tuple[Tensor, Tensor]:
+        """The best of the places that lie so far from each place, for the query of the same row."""
         best, least = [], []
         for rows in torch.arange(len(places)).split(max(1, POSITIONS_AT_ONCE // len(shifts))):
             around = places[rows, None] + shifts
@@ -152,3 +158,9 @@ def _reduced(values: Tensor, spacing_mm: float, wanted_mm: float) -> Tensor:
     size = [max(1, round(length * spacing_mm / wanted_mm)) for length in values.shape]
     size = [min(wanted, length) for wanted, length in zip(size, values.shape, strict=True)]
     return functional.adaptive_avg_pool3d(values[None, None], size)
+
+
+def _cube(reach: int) -> Tensor:
+    """Whole steps `((2 reach + 1)^3, 3)` to each side along each axis."""
+    steps = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    return torch.cartesian_prod(steps, steps, steps)

@@ -8,6 +8,8 @@ and back, and those that return say where a landmark should lie.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ...embedding.prepared import TISSUE_THRESHOLD_HU
@@ -16,15 +18,16 @@ from ...matching.prediction import Correspondences
 from ...volume import CanonicalVolume, Volume
 from .scans import body
 
-ANCHORS = 500
+if TYPE_CHECKING:
+    from .descriptor_search import DescriptorScan
+
+ANCHORS = 400
 CONSISTENT_MM = 8.0
 LEAST_SUPPORT = 10.0
-PREDICTION_WEIGHT = 0.006
+PREDICTION_WEIGHT = 0.004
 """Cost of leaving the predicted place by one spread, in units of the descriptors' squared differences."""
-PREDICTION_CAP = 9.0
 CANDIDATES = 6
-ANCHOR_CANDIDATES = 2
-RETURN_WEIGHT = 0.02
+RETURN_WEIGHT = 0.01
 RETURN_MM = 10.0
 """A candidate that leads back this far from the landmark costs RETURN_WEIGHT more."""
 
@@ -50,39 +53,46 @@ class DescriptorSearch:
 class _Pair:
     """Matching between two scans, with the correspondences that their anchors make."""
 
-    def __init__(self, template, target, anchors_lps: np.ndarray) -> None:
+    def __init__(self, template: DescriptorScan, target: DescriptorScan, anchors_lps: np.ndarray) -> None:
         self.template, self.target = template, target
-        there, _ = target.search(template.describe(anchors_lps), ANCHOR_CANDIDATES)
-        there = there[:, 0]
-        back, _ = template.search(target.describe(there), ANCHOR_CANDIDATES)
-        consistent = np.linalg.norm(back[:, 0] - anchors_lps, axis=1) <= CONSISTENT_MM
+        there = _matched(template, target, anchors_lps)
+        consistent = np.linalg.norm(_matched(target, template, there) - anchors_lps, axis=1) <= CONSISTENT_MM
         self.correspondences = Correspondences(anchors_lps[consistent], there[consistent])
 
     def find(self, points_lps: np.ndarray) -> np.ndarray:
         """Where points `(n,3)` of the template lie in the target."""
-        expected, spread = self._expected(self.correspondences, points_lps)
+        expected, spread = _expected(self.correspondences, points_lps)
         queries = self.template.describe(points_lps)
         candidates, cost = self.target.search(queries, CANDIDATES, expected, finest=True)
-        cost = cost + _leaving(candidates, expected, spread)
-        cost = cost + RETURN_WEIGHT * np.minimum(self._returned_mm(candidates, points_lps) / RETURN_MM, 1.0)
-        best = cost.argmin(axis=1)
-        return candidates[np.arange(len(best)), best]
+        returned = np.minimum(self._returned_mm(candidates, points_lps) / RETURN_MM, 1.0)
+        return _cheapest(candidates, cost + _leaving(candidates, expected, spread) + RETURN_WEIGHT * returned)
 
     def _returned_mm(self, candidates: np.ndarray, points_lps: np.ndarray) -> np.ndarray:
         """How far from the points the search leads back from each candidate, `(n,k)`."""
         flat = candidates.reshape(-1, 3)
-        expected, _ = self._expected(self.correspondences.reversed, flat)
+        expected, _ = _expected(self.correspondences.reversed, flat)
         back, _ = self.template.search(self.target.describe(flat), 1, expected)
         gap = np.linalg.norm(back - np.repeat(points_lps, candidates.shape[1], axis=0)[:, None], axis=2)
         return gap.min(axis=1).reshape(candidates.shape[:2])
 
-    def _expected(
-        self, correspondences: Correspondences, points_lps: np.ndarray
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if len(correspondences) == 0 or correspondences.support < LEAST_SUPPORT:
-            return None, None
-        prediction = correspondences.predict(points_lps)
-        return prediction.positions_lps, prediction.spread_mm
+
+def _matched(source: DescriptorScan, other: DescriptorScan, points_lps: np.ndarray) -> np.ndarray:
+    """The most similar place in the other scan for each point `(n,3)` of the first one."""
+    return other.search(source.describe(points_lps), 1)[0][:, 0]
+
+
+def _cheapest(candidates: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    return candidates[np.arange(len(cost)), cost.argmin(axis=1)]
+
+
+def _expected(
+    correspondences: Correspondences, points_lps: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Where points `(n,3)` should lie and how uncertain that is, mm; None where too few correspondences agree."""
+    if len(correspondences) == 0 or correspondences.support < LEAST_SUPPORT:
+        return None, None
+    prediction = correspondences.predict(points_lps)
+    return prediction.positions_lps, prediction.spread_mm
 
 
 def _leaving(
@@ -92,7 +102,7 @@ def _leaving(
     if expected is None:
         return 0.0
     distance = np.linalg.norm(candidates - expected[:, None], axis=2) / spread_mm[:, None]
-    return PREDICTION_WEIGHT * np.minimum(distance**2, PREDICTION_CAP)
+    return PREDICTION_WEIGHT * distance**2
 
 
 def _anchors_lps(scan: CanonicalVolume) -> np.ndarray:

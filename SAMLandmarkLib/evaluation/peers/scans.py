@@ -16,9 +16,14 @@ FINEST_MM = 2.0
 AIR_HU = -1000.0
 
 
-def body(volume: Volume, finest_mm: float = FINEST_MM) -> CanonicalVolume:
-    """The part of a scan that holds the body, at the scan's finest spacing, but not finer than `finest_mm`."""
-    return PreparedVolume.of(volume, max(finest_mm, float(volume.spacing_mm.min()))).canonical
+def body(volume: Volume) -> CanonicalVolume:
+    """The part of a scan that holds the body, at the scan's finest spacing, but not finer than FINEST_MM."""
+    return body_at(volume, max(FINEST_MM, float(volume.spacing_mm.min())))
+
+
+def body_at(volume: Volume, spacing_mm: float) -> CanonicalVolume:
+    """The part of a scan that holds the body, at any spacing."""
+    return PreparedVolume.of(volume, spacing_mm).canonical
 
 
 def center_of_mass_lps(scan: CanonicalVolume) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""Small real scans for the benchmark's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.volume import Volume
+
+SPACING_MM = 3.0
+HALF_MM = 60.0
+
+
+def cube_around(volume: Volume, center_lps: np.ndarray) -> Volume:
+    """A cube of 120 mm around a point, at 3 mm."""
+    canonical = volume.canonical(SPACING_MM)
+    first = np.rint(canonical.grid.index_from_lps(center_lps - HALF_MM)).astype(int)
+    count = int(2 * HALF_MM / SPACING_MM)
+    i, j, k = (slice(max(0, low), max(0, low) + count) for low in first)
+    ijk_to_lps = canonical.grid.ijk_to_lps.copy()
+    ijk_to_lps[:3, 3] = canonical.grid.lps_from_index([part.start for part in (i, j, k)])
+    return Volume(np.rint(canonical.array[k, j, i]).astype(np.int16), ijk_to_lps)
+
+
+def write_scan(path: Path, volume: Volume, landmarks: LandmarkSet) -> None:
+    """The volume and, in the .csv beside it, those of the landmarks that it shows."""
+    image = sitk.GetImageFromArray(volume.array)
+    image.SetSpacing(volume.spacing_mm.tolist())
+    image.SetOrigin(volume.ijk_to_lps[:3, 3].tolist())
+    sitk.WriteImage(image, str(path))
+    lines = [
+        f"{item.label},{','.join(str(value) for value in item.position_lps)},1"
+        for item in landmarks
+        if volume.contains_lps(item.position_lps)
+    ]
+    path.with_name(path.name.replace(".nii.gz", ".csv")).write_text(
+        "\n".join(["label,x,y,z,quality", *lines])
+    )
+
+
+@pytest.fixture(scope="session")
+def small_cube(sample_template, sample_landmarks) -> Volume:
+    """A cube of the bundled template around the middle of its landmarks."""
+    return cube_around(sample_template, np.median(sample_landmarks.positions_lps, axis=0))
+
+
+@pytest.fixture(scope="session")
+def small_sets(tmp_path_factory, small_cube, sample_followup, sample_landmarks, sample_truth) -> Path:
+    """A folder with one test set, `cubes`: a cube of the bundled template and one of its follow-up."""
+    folder = tmp_path_factory.mktemp("sets") / "cubes"
+    folder.mkdir()
+    write_scan(folder / "template.nii.gz", small_cube, sample_landmarks)
+    followup = cube_around(sample_followup, np.median(sample_truth.positions_lps, axis=0))
+    write_scan(folder / "followup.nii.gz", followup, sample_truth)
+    return folder.parent
