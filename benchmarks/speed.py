@@ -20,18 +20,11 @@ import numpy as np
 from SAMLandmarkLib import Landmark, LandmarkSet, TransferEngine, Volume
 from SAMLandmarkLib.bundled import bundled_folder
 from SAMLandmarkLib.evaluation.provenance import describe_run
+from SAMLandmarkLib.evaluation.tiling import tiled_volume
 
 SPACING_MM = (0.8, 0.8, 1.25)
 SIZE_IJK = (500, 500, 240)
 POINTS = 20
-
-
-def chest_sized(volume: Volume) -> Volume:
-    """The scan's voxels repeated until they fill 400 x 400 x 300 mm."""
-    depth, height, width = volume.array.shape
-    repeats = [-(-size // have) for size, have in zip(SIZE_IJK[::-1], (depth, height, width), strict=True)]
-    array = np.tile(volume.array, repeats)[: SIZE_IJK[2], : SIZE_IJK[1], : SIZE_IJK[0]]
-    return Volume(np.ascontiguousarray(array), np.diag([*SPACING_MM, 1.0]), volume.name)
 
 
 def random_landmarks(volume: Volume, count: int) -> LandmarkSet:
@@ -57,7 +50,7 @@ def main() -> None:
 
     samples = bundled_folder("SampleData")
     template, target = (
-        chest_sized(Volume.read(samples / name)) for name in ("template.nii.gz", "followup.nii.gz")
+        tiled_volume(Volume.read(samples / name), SIZE_IJK, SPACING_MM) for name in ("template.nii.gz", "followup.nii.gz")
     )
     landmarks = random_landmarks(template, POINTS)
     one = LandmarkSet([landmarks[0]])

@@ -92,6 +92,7 @@ def _comparison(
     from ..evaluation.comparison.document import write_benchmark
     from ..evaluation.comparison.run import Comparison, ComparisonSettings
     from ..evaluation.comparison.tables import summary_text
+    from ..results import to_json
 
     if sets is None:
         raise UsageError("Nothing to compare on: give the folder of test sets (--sets).")
@@ -102,8 +103,6 @@ def _comparison(
         comparison.run(lambda step: progress.volume(step))
     figures, paths = write_benchmark(output, comparison.rows, comparison.missing, bootstrap, page)
     if as_json:
-        from ..results import to_json
-
         print_json({"sets": to_json(figures), "files": [str(path) for path in paths]})
         return
     typer.echo(summary_text(figures))
@@ -113,11 +112,12 @@ def _comparison(
 
 def _scaling(output: Path, max_memory: int | None, page: Path | None, as_json: bool) -> None:
     from ..evaluation.comparison.scaling import measure_scaling, write_scaling
+    from ..results import to_json
 
     document = measure_scaling(max_memory, lambda step: messages().print(step))
     paths = write_scaling(output, document, page)
     if as_json:
-        print_json(document)
+        print_json(to_json(document))
         return
     for path in paths:
         typer.echo(path)

@@ -1,0 +1,107 @@
+"""The process that measures one size of scans: reads what to do from stdin, writes what it measured to stdout."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .job import peak_bytes
+
+if TYPE_CHECKING:
+    from ...landmarks import LandmarkSet
+    from ...transfer import TransferEngine
+    from ...volume import Volume
+
+COLD_POINTS = 20
+WARM_RUNS = 10
+DRAG_STEPS = 40
+DRAG_STEP_MM = 1.0
+MARGIN = 0.15
+"""Part of the scan at each side that gets no points."""
+
+
+def main() -> None:
+    task = json.loads(sys.stdin.read())
+    from ...transfer import TransferEngine
+    from ...volume import Volume
+
+    # wall-clock, since the parent's monotonic clock is not this one's
+    cold = {"start": time.time() - task["started"]}
+    engine = _timed(cold, "load", lambda: TransferEngine(max_memory=task.get("max_memory")))
+    folder = Path(task["folder"])
+    template, target = _timed(
+        cold, "read", lambda: [Volume.read(folder / f"{name}.nii") for name in ("template", "followup")]
+    )
+    landmarks = _random_landmarks(template, COLD_POINTS)
+    prepared = _timed(cold, "resample", lambda: [engine.prepare(scan) for scan in (template, target)])
+    scans = _timed(cold, "embed", lambda: [engine.embed(scan) for scan in prepared])
+    _timed(cold, "match", lambda: engine.transfer(scans[0], landmarks, scans[1]))
+    document = {
+        "cold": cold,
+        "warm": _warm(engine, scans, template, target, landmarks),
+        "points": [_points(engine, scans, template, count) for count in task["points"]],
+        "peak_bytes": peak_bytes(),
+    }
+    print(json.dumps(document))
+
+
+def _timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    result = work()
+    seconds[name] = time.perf_counter() - started
+    return result
+
+
+def _warm(
+    engine: TransferEngine, scans: list, template: Volume, target: Volume, landmarks: LandmarkSet
+) -> dict[str, float]:
+    """Seconds for one more point and for one more target with 20 points, and updates a second of a dragged point."""
+    seconds: dict[str, float] = {}
+    one = _random_landmarks(template, WARM_RUNS)
+    times = []
+    for item in one:
+        _timed(seconds, "one", lambda item=item: engine.transfer(scans[0], _at(item.position_lps), scans[1]))
+        times.append(seconds["one"])
+    _timed(seconds, "target", lambda: engine.transfer(scans[0], landmarks, engine.embed(target)))
+    start = one[0].position_lps
+    path = [start + [DRAG_STEP_MM * step, 0.0, 0.0] for step in range(DRAG_STEPS)]
+    _timed(seconds, "drag", lambda: [engine.transfer(scans[0], _at(point), scans[1]) for point in path])
+    return {
+        "one_more_point": statistics.median(times),
+        "one_more_target": seconds["target"],
+        "drag_per_second": DRAG_STEPS / seconds["drag"],
+    }
+
+
+def _points(engine: TransferEngine, scans: list, template: Volume, count: int) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    landmarks = _random_landmarks(template, count)
+    _timed(seconds, "match", lambda: engine.transfer(scans[0], landmarks, scans[1]))
+    return {"points": count, "seconds": seconds["match"]}
+
+
+def _random_landmarks(volume: Volume, count: int) -> LandmarkSet:
+    size = np.array(volume.size_ijk)
+    index = np.random.default_rng(0).uniform(MARGIN * size, (1 - MARGIN) * size, (count, 3))
+    return _set_of_points(volume.lps_from_index(index))
+
+
+def _set_of_points(points_lps: np.ndarray) -> LandmarkSet:
+    from ...landmarks import LandmarkSet
+
+    return LandmarkSet.from_points([f"p{number}" for number in range(len(points_lps))], points_lps)
+
+
+def _at(point_lps: np.ndarray) -> LandmarkSet:
+    return _set_of_points(point_lps[None])
+
+
+if __name__ == "__main__":
+    main()
