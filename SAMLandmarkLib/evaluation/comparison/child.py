@@ -32,15 +32,12 @@ def main() -> None:
 
 def _loaded(job: Job):
     """The peer and what it needs, with its packages imported, so that this is not part of the transfer."""
-    from importlib import import_module
-
     from ...landmarks import LandmarkSet
     from ...volume import Volume
     from ..peers.registry import peer_named
 
     peer = peer_named(job.peer, job.same_patient)
-    for module in peer.modules:
-        import_module(module)
+    peer.load()
     return peer, LandmarkSet.from_points(job.labels, job.positions_lps), Volume
 
 

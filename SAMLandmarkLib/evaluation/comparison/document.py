@@ -20,6 +20,11 @@ from .tables import accuracy_text, cost_text, differences_text, failures_text
 
 REPORT_NAME, TEXT_NAME = "benchmark.json", "benchmark.md"
 ERRORS_PLOT, COST_PLOT = "benchmark-errors.png", "benchmark-time.png"
+_PLOT_OF_SECTION = {"benchmark-accuracy": ERRORS_PLOT, "benchmark-cost": COST_PLOT}
+_ALT_TEXTS = {
+    ERRORS_PLOT: "Share of landmarks within a distance of the truth, for each set and peer",
+    COST_PLOT: "Median error against seconds per pair, for each set and peer",
+}
 _SECTION = r"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)"
 
 
@@ -34,14 +39,17 @@ def write_benchmark(
     """
     figures = comparison_figures(rows, resamples)
     provenance = describe_comparison(rows)
+    plots = _plots(figures, rows)
     sections = comparison_sections(figures, missing, provenance)
+    for name, plot in _PLOT_OF_SECTION.items():
+        if plot in plots:
+            sections[name] += f"\n\n![{_ALT_TEXTS[plot]}]({plot})"
     document = {"format": "samlandmark-benchmark", "format_version": 1, **provenance}
     document |= {"missing": dict(missing), "sets": figures}
     contents: dict[Path, bytes | str] = {
         folder / REPORT_NAME: json.dumps(to_json(document), indent=2, ensure_ascii=False) + "\n",
         folder / TEXT_NAME: _page(sections),
     }
-    plots = _plots(figures, rows)
     contents |= {folder / name: png for name, png in plots.items()}
     if page is not None:
         contents[page] = fill_sections(page, sections)

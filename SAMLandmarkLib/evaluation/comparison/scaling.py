@@ -109,23 +109,28 @@ def fitted_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
 def write_scaling(folder: Path, document: Measured, page: Path | None = None) -> list[Path]:
     """Write `scaling.json`, `scaling.md` and a plot, and fill the marked section of `page`; the paths."""
     folder = create_folder(folder)
+    plots = _plots(document)
     text = scaling_text(document)
+    text += "".join(f"\n\n![Time against volume size and number of points]({name})" for name in plots)
     contents: dict[Path, bytes | str] = {
         folder / REPORT_NAME: json.dumps(to_json(document), indent=2, allow_nan=False) + "\n",
         folder / TEXT_NAME: f"# Scaling\n\n{text}\n",
+        **{folder / name: png for name, png in plots.items()},
     }
-    if find_spec("matplotlib") is not None:
-        from .scaling_plot import scaling_plot
-
-        contents[folder / PLOT_NAME] = scaling_plot(document)
     if page is not None:
         contents[page] = fill_sections(page, {SECTION: text})
-        contents |= (
-            {page.parent / PLOT_NAME: contents[folder / PLOT_NAME]} if folder / PLOT_NAME in contents else {}
-        )
+        contents |= {page.parent / name: png for name, png in plots.items()}
     for path, content in contents.items():
         write_atomically(path, content)
     return list(contents)
+
+
+def _plots(document: Measured) -> dict[str, bytes]:
+    if find_spec("matplotlib") is None:
+        return {}
+    from .scaling_plot import scaling_plot
+
+    return {PLOT_NAME: scaling_plot(document)}
 
 
 def _measured(size: tuple[int, int, int], settings: dict[str, Any]) -> Measured:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...landmarks import LandmarkSet
 from ...volume import CanonicalVolume, Volume
+from .peer import Peer
 from .scans import body, centers_offset_lps, itk_image, mapped_points
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LARGEST_SHIFT = 0.3
 the shorter scan, since mutual information prefers small overlaps."""
 
 
-class SimpleItkAffine:
+class SimpleItkAffine(Peer):
     """Mattes mutual information, affine, coarse to fine, from the best of some shifts along the body."""
 
     modules = ("SimpleITK",)

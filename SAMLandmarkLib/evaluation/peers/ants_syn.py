@@ -9,10 +9,11 @@ import numpy as np
 from ...landmarks import LandmarkSet
 from ...resampling import MINIMUM_HU
 from ...volume import CanonicalVolume, Volume
+from .peer import Peer
 from .scans import body
 
 
-class AntsSyn:
+class AntsSyn(Peer):
     """`ants.registration` with the type SyN as it comes: affine and deformable, mutual information."""
 
     modules = ("ants",)

@@ -9,6 +9,7 @@ import numpy as np
 from ...landmarks import LandmarkSet
 from ...volume import CanonicalVolume, Volume
 from .affine import affine_registration, mutual_information, set_levels
+from .peer import Peer
 from .scans import body, itk_image, mapped_points
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ ITERATIONS = 30
 LINE_SEARCH = 8
 
 
-class SimpleItkBspline:
+class SimpleItkBspline(Peer):
     """An affine map, then a B-spline of 80, 40 and 20 mm, both by Mattes mutual information."""
 
     modules = ("SimpleITK",)

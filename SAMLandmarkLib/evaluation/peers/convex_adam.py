@@ -7,13 +7,14 @@ import numpy as np
 from ...landmarks import LandmarkSet
 from ...volume import CanonicalVolume, Volume
 from .affine import affine_registration
+from .peer import Peer
 from .scans import AIR_HU, body_at, itk_image, mapped_points
 
 DIVISOR = 6
 """The sides are filled up to multiples of its coarse grid, which it does not round itself."""
 
 
-class ConvexAdam:
+class ConvexAdam(Peer):
     """`convex_adam_pt` as it comes, on the template's body at `spacing_mm`, with the target brought there by an affine map."""
 
     modules = ("convexAdam", "SimpleITK")

@@ -16,6 +16,7 @@ from ...embedding.prepared import TISSUE_THRESHOLD_HU
 from ...landmarks import LandmarkSet
 from ...matching.prediction import Correspondences
 from ...volume import CanonicalVolume, Volume
+from .peer import Peer
 from .scans import body
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ RETURN_MM = 10.0
 """A candidate that leads back this far from the landmark costs RETURN_WEIGHT more."""
 
 
-class DescriptorSearch:
+class DescriptorSearch(Peer):
     """The descriptor search with the consistency of its neighborhood."""
 
     modules = ("torch",)

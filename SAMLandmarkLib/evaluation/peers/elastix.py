@@ -11,18 +11,26 @@ import numpy as np
 
 from ...landmarks import LandmarkSet
 from ...volume import CanonicalVolume, Volume
+from .peer import Peer
 from .scans import body, centers_offset_lps
 
 STEPS = ("rigid", "affine", "bspline")
 
 
-class Elastix:
+class Elastix(Peer):
     """The default maps rigid, affine and bspline one after the other, from the bodies' middles.
 
     The number of threads is left to elastix: it crashes where it is told.
     """
 
     modules = ("itk",)
+
+    def load(self) -> None:
+        import itk
+
+        # itk loads its parts when they are first asked for
+        for part in ("ElastixRegistrationMethod", "TransformixFilter", "ParameterObject", "image_from_array"):
+            getattr(itk, part)
 
     def transfer(self, template: Volume, landmarks: LandmarkSet, target: Volume) -> np.ndarray:
         import itk

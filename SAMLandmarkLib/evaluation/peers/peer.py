@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from importlib import metadata
-from typing import Protocol
+from importlib import import_module, metadata
 
 import numpy as np
 
@@ -21,14 +21,20 @@ PACKAGES = {
 """The package that brings each module that a peer needs; `itk` alone has no elastix."""
 
 
-class Peer(Protocol):
+class Peer(ABC):
     """A way to find landmarks of one scan in another.
 
     `modules` are the Python modules that it needs beside those of SAMLandmark's own core.
     """
 
-    modules: tuple[str, ...]
+    modules: tuple[str, ...] = ()
 
+    def load(self) -> None:
+        """Import all that the transfer needs, so that this can be timed apart."""
+        for module in self.modules:
+            import_module(module)
+
+    @abstractmethod
     def transfer(self, template: Volume, landmarks: LandmarkSet, target: Volume) -> np.ndarray:
         """Positions `(n,3)` LPS mm of the landmarks in the target, NaN where the peer has none."""
 

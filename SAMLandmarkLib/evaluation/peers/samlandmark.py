@@ -6,15 +6,20 @@ import numpy as np
 
 from ...landmarks import LandmarkSet
 from ...volume import Volume
+from .peer import Peer
 
 
-class SamLandmark:
+class SamLandmark(Peer):
     """The engine with the bundled model; a landmark that it calls MISSING counts at its best candidate."""
 
     modules = ("torch",)
 
     def __init__(self, profile: str) -> None:
         self.profile = profile
+
+    def load(self) -> None:
+        # the module that everybody who uses the engine imports
+        from ... import transfer  # noqa: F401
 
     def transfer(self, template: Volume, landmarks: LandmarkSet, target: Volume) -> np.ndarray:
         from ...transfer import TransferEngine
