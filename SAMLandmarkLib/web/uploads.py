@@ -15,6 +15,7 @@ from typing import BinaryIO
 from ..errors import SAMLandmarkError, UsageError, VolumeError
 from ..volume import Volume
 from ..volume_paths import VOLUME_SUFFIXES, volume_name
+from .foreign_voxels import check_own_voxels
 from .received import ReceivedScan
 from .study_dates import date_of_folder
 
@@ -27,6 +28,7 @@ _LARGEST_EXPANSION = 20
 _FLOOR_BYTES = 64 * 2**20
 _BLOCK = 1 << 20
 _LONGEST_NAME = 80
+_SLICES, _UNPACKED = "slices", "unpacked.nii"
 
 
 class Uploads:
@@ -68,7 +70,9 @@ class Uploads:
             ) from error
         except SAMLandmarkError as error:
             # the path on this computer is nobody's business, and says nothing to the user
-            text = str(error).replace(f"{path.parent / 'slices'}", shown).replace(str(path), shown)
+            text = str(error)
+            for own in (_SLICES, _UNPACKED, path.name):
+                text = text.replace(str(path.parent / own), shown)
             raise type(error)(text) from error
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -77,12 +81,13 @@ class Uploads:
         if path.name.endswith(".nii.gz"):
             path = _unpacked(path, self._room(path))
         else:
+            check_own_voxels(path)
             _check_announced_size(path, self._room(path))
         volume = Volume.read(path)
         return ReceivedScan(_named(volume, name), None)
 
     def _read_zip(self, path: Path, name: str) -> ReceivedScan:
-        folder = path.parent / "slices"
+        folder = path.parent / _SLICES
         folder.mkdir()
         try:
             with zipfile.ZipFile(path) as archive:
@@ -133,7 +138,7 @@ def _named(volume: Volume, name: str) -> Volume:
 
 def _unpacked(path: Path, room: int) -> Path:
     """A gzipped file unpacked beside itself, in at most `room` bytes."""
-    plain, size = path.with_name("plain.nii"), 0
+    plain, size = path.with_name(_UNPACKED), 0
     try:
         with gzip.open(path) as packed, open(plain, "wb") as file:
             while block := packed.read(_BLOCK):

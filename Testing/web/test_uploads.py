@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from SAMLandmarkLib.errors import SAMLandmarkError, UsageError, VolumeError
 from SAMLandmarkLib.web.paths import without_paths
@@ -95,6 +96,50 @@ def test_a_header_that_announces_what_no_memory_holds_is_refused(upload):
     )
     with pytest.raises(VolumeError, match=r"ct\.nrrd announces far more voxels"):
         upload("ct.nrrd", header.encode() + gzip.compress(bytes(1000)))
+
+
+NRRD = (
+    "NRRD0004\ntype: short\ndimension: 3\nsizes: 10 10 10\nencoding: raw\nendian: little\nspace: left-posterior-superior\n"
+    "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n"
+)
+META_IMAGE = (
+    "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nDimSize = 10 10 10\n"
+    "ElementSpacing = 1 1 1\nElementType = MET_SHORT\n"
+)
+LONG_NOTE = "".join(f"# {number}{'x' * 90}\n" for number in range(12_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("ct.nrrd", NRRD + "data file: {path}\n"),
+        ("ct.nrrd", NRRD + "DataFile: {path}\n"),
+        ("ct.nrrd", NRRD + LONG_NOTE + "data file: {path}\n"),
+        ("ct.mha", META_IMAGE + "ElementDataFile = {path}\n"),
+        ("ct.mha", META_IMAGE + "ElementDataFile: {path}\n"),
+        ("ct.mha", META_IMAGE + "Comment =\nElementDataFile = LOCAL\nElementDataFile = {path}\n"),
+    ],
+)
+def test_a_scan_can_not_show_another_file_of_the_computer(upload, tmp_path, name, header):
+    secret = tmp_path / "secret.raw"
+    np.arange(1000, dtype=np.int16).tofile(secret)
+    with pytest.raises(VolumeError, match=rf"^{name} does not hold its voxels itself"):
+        upload(name, header.format(path=secret).encode())
+
+
+@pytest.mark.parametrize("name", ["ct.nrrd", "ct.mha"])
+def test_a_scan_with_its_own_voxels_is_taken(upload, tmp_path, name):
+    array = np.random.default_rng(1).integers(-1000, 1000, (60, 100, 150)).astype(np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / name))
+    received = upload(name, (tmp_path / name).read_bytes())
+    assert np.array_equal(received.volume.array, array)
+    assert received.volume.name == "ct"
+
+
+def test_what_is_wrong_inside_a_gzip_is_told_by_the_file_s_own_name(upload, tmp_path):
+    with pytest.raises(VolumeError, match=r"^ct\.nii\.gz is called NIfTI, but") as error:
+        upload("ct.nii.gz", gzip.compress(b"Dear colleague" * 99))
+    assert str(tmp_path) not in str(error.value)
 
 
 def test_what_is_larger_than_the_limit_is_not_kept(upload, tmp_path):
