@@ -90,14 +90,16 @@ def _errors_by_set(runs: Sequence[SetRun]) -> dict[str, np.ndarray]:
     return {name: errors_of(records) for name, records in scored.items() if records}
 
 
-def new_figure(panels: int) -> tuple[Any, list[Axes]]:
-    """A figure with so many panels side by side, in the style of all plots."""
+def new_figure(panels: int, columns: int | None = None) -> tuple[Any, list[Axes]]:
+    """A figure with so many panels, in one row or in rows of `columns`, in the style of all plots."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2 * panels, 4.2), dpi=120, facecolor="white", layout="constrained")
+    columns = columns or panels
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(5.2 * columns, 4.2 * rows), dpi=120, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    axes = [figure.add_subplot(1, panels, number + 1) for number in range(panels)]
+    axes = [figure.add_subplot(rows, columns, number + 1) for number in range(panels)]
     for each in axes:
         each.grid(color="#e6e8ec", linewidth=0.6)
         each.set_axisbelow(True)

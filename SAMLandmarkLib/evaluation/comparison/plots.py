@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LARGEST_SHOWN_MM = {True: 15.0, False: 50.0}
 """Largest error shown, where the median of the best peers is small, and where it is not."""
 _SMALL_MM = 3.0
+_COLUMNS = 3
 _STYLES = dict(
     zip(
         PEER_NAMES,
@@ -41,7 +42,7 @@ _STYLES = dict(
 def errors_plot(rows: Sequence[LandmarkRow]) -> bytes:
     """PNG: for each set a panel, for each peer the share of landmarks within a distance of the truth."""
     sets = sorted({row.set for row in rows})
-    figure, panels = new_figure(max(1, len(sets)))
+    figure, panels = _panels(len(sets))
     for axes, name in zip(panels, sets, strict=False):
         errors = {
             peer: np.sort([row.error_or_infinity for row in rows if row.set == name and row.peer == peer])
@@ -58,8 +59,25 @@ def errors_plot(rows: Sequence[LandmarkRow]) -> bytes:
             xlabel="error (mm)",
             ylabel="landmarks within it (%)",
         )
-    panels[0].legend(loc="lower right", frameon=False, fontsize=7)
+    _legend(panels)
     return png_of(figure)
+
+
+def _panels(sets: int) -> tuple[Any, list[Axes]]:
+    """A panel for each set, and one for the legend."""
+    return new_figure(sets + 1, min(sets + 1, _COLUMNS))
+
+
+def _legend(panels: Sequence[Axes]) -> None:
+    """One legend for all panels, in the last one."""
+    *drawn, empty = panels
+    entries = {}
+    for axes in drawn:
+        handles, names = axes.get_legend_handles_labels()
+        entries |= dict(zip(names, handles, strict=True))
+    order = [title for title in TITLES.values() if title in entries]
+    empty.axis("off")
+    empty.legend([entries[title] for title in order], order, loc="center", frameon=False, fontsize=11)
 
 
 def _draw_shares(axes: Axes, peer: str, ascending: np.ndarray) -> None:
@@ -79,7 +97,7 @@ def _draw_shares(axes: Axes, peer: str, ascending: np.ndarray) -> None:
 
 def cost_plot(figures: Mapping[str, Figures]) -> bytes:
     """PNG: for each set a panel with the median error and the seconds of each peer; both axes logarithmic."""
-    figure, panels = new_figure(max(1, len(figures)))
+    figure, panels = _panels(len(figures))
     for axes, (name, each) in zip(panels, figures.items(), strict=False):
         for peer, of_peer in each["peers"].items():
             colour, _, marker = _STYLES[peer]
@@ -102,7 +120,7 @@ def cost_plot(figures: Mapping[str, Figures]) -> bytes:
             ylabel="median error (mm)",
         )
         _plain_ticks(axes)
-    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+    _legend(panels)
     return png_of(figure)
 
 
@@ -111,7 +129,7 @@ def _plain_ticks(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=0)

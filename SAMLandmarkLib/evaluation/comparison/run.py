@@ -88,7 +88,7 @@ class Comparison:
     def run(self, report: Report | None = None) -> None:
         """Run what is not done yet, pair by pair, all peers of a pair one after the other."""
         self.rows.begin()
-        commit = source_commit() or ""
+        commit = _short(source_commit() or "")
         for task, peer in self._todo():
             if report:
                 report(f"{task.set}: {task.key[1]} → {task.key[2]}: {peer}")
@@ -100,6 +100,12 @@ class Comparison:
         return [
             (task, peer) for task in self.tasks for peer in self.peers if not self.rows.has(peer, task.key)
         ]
+
+
+def _short(commit: str) -> str:
+    """The beginning of a commit's name, with what marks changes."""
+    name, plus, changes = commit.partition("+")
+    return name[:9] + plus + changes
 
 
 def _pair_row(task: Task, job: Job, outcome: Outcome, commit: str) -> PairRow:
