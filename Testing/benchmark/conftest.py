@@ -11,15 +11,14 @@ import SimpleITK as sitk
 from SAMLandmarkLib.landmarks import LandmarkSet
 from SAMLandmarkLib.volume import Volume
 
-SPACING_MM = 3.0
 HALF_MM = 60.0
 
 
-def cube_around(volume: Volume, center_lps: np.ndarray) -> Volume:
-    """A cube of 120 mm around a point, at 3 mm."""
-    canonical = volume.canonical(SPACING_MM)
+def cube_around(volume: Volume, center_lps: np.ndarray, spacing_mm: float) -> Volume:
+    """A cube of 120 mm around a point."""
+    canonical = volume.canonical(spacing_mm)
     first = np.rint(canonical.grid.index_from_lps(center_lps - HALF_MM)).astype(int)
-    count = int(2 * HALF_MM / SPACING_MM)
+    count = int(2 * HALF_MM / spacing_mm)
     i, j, k = (slice(max(0, low), max(0, low) + count) for low in first)
     ijk_to_lps = canonical.grid.ijk_to_lps.copy()
     ijk_to_lps[:3, 3] = canonical.grid.lps_from_index([part.start for part in (i, j, k)])
@@ -44,16 +43,19 @@ def write_scan(path: Path, volume: Volume, landmarks: LandmarkSet) -> None:
 
 @pytest.fixture(scope="session")
 def small_cube(sample_template, sample_landmarks) -> Volume:
-    """A cube of the bundled template around the middle of its landmarks."""
-    return cube_around(sample_template, np.median(sample_landmarks.positions_lps, axis=0))
+    """A cube of the bundled template around the middle of its landmarks, with enough voxels for every peer."""
+    return cube_around(sample_template, np.median(sample_landmarks.positions_lps, axis=0), 2.5)
 
 
 @pytest.fixture(scope="session")
-def small_sets(tmp_path_factory, small_cube, sample_followup, sample_landmarks, sample_truth) -> Path:
-    """A folder with one test set, `cubes`: a cube of the bundled template and one of its follow-up."""
+def small_sets(tmp_path_factory, sample_template, sample_followup, sample_landmarks, sample_truth) -> Path:
+    """A folder with one test set, `cubes`: a cube of the bundled template and one of its follow-up, at 3 mm."""
     folder = tmp_path_factory.mktemp("sets") / "cubes"
     folder.mkdir()
-    write_scan(folder / "template.nii.gz", small_cube, sample_landmarks)
-    followup = cube_around(sample_followup, np.median(sample_truth.positions_lps, axis=0))
-    write_scan(folder / "followup.nii.gz", followup, sample_truth)
+    for name, volume, landmarks in (
+        ("template", sample_template, sample_landmarks),
+        ("followup", sample_followup, sample_truth),
+    ):
+        cube = cube_around(volume, np.median(landmarks.positions_lps, axis=0), 3.0)
+        write_scan(folder / f"{name}.nii.gz", cube, landmarks)
     return folder.parent
