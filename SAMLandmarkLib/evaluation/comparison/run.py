@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,11 @@ class Comparison:
 
     def __init__(self, settings: ComparisonSettings) -> None:
         self.settings = settings
+        if find_spec("scipy") is None:
+            # said before hours of work, not after them
+            raise UsageError(
+                'The benchmark\'s statistics need SciPy; install it: pip install "samlandmark[bench]".'
+            )
         if unknown := sorted({*settings.peers, *settings.redo} - set(PEER_NAMES)):
             raise UsageError(
                 f"There is no peer {', '.join(unknown)}; choose from {', '.join(PEER_NAMES)} (--peers, --redo)."
