@@ -43,6 +43,18 @@ class SceneApplication:
         crosshair.SetCrosshairName("default")
         self.scene.AddNode(crosshair)
 
+    @property
+    def mouse_places(self) -> bool:
+        """Whether clicks in the views add points now."""
+        interaction = self.logic.GetInteractionNode()
+        return interaction.GetCurrentInteractionMode() == interaction.Place
+
+    @property
+    def mouse_mode_event(self) -> tuple[object, int]:
+        """The node and its event that tell that `mouse_places` may have changed."""
+        interaction = self.logic.GetInteractionNode()
+        return interaction, interaction.InteractionModeChangedEvent
+
     def let_mouse_place(self, markups_node: object | None) -> None:
         """Let clicks in the views add points to a list until further notice; None: let them do nothing special."""
         interaction = self.logic.GetInteractionNode()

@@ -98,6 +98,12 @@ class ReviewNode:
         """The markups node of a follow-up, None where it has none."""
         return self.node.GetNodeReference(_markups_role(volume_node))
 
+    @property
+    def markups(self) -> list[object]:
+        """The markups nodes of the template and of all follow-ups that there are."""
+        markups = [self.template[1], *map(self.markups_of, self.follow_ups)]
+        return [node for node in markups if node is not None]
+
     def set_markups_of(self, volume_node: object, markups_node: object) -> None:
         """Remember the markups node of a follow-up."""
         self.node.SetNodeReferenceID(_markups_role(volume_node), markups_node.GetID())

@@ -83,6 +83,12 @@ def unmark(volume_node: object) -> None:
             node.SetDisplayVisibility(False)
 
 
+def unmark_all(scene: object) -> None:
+    """Show no crosshair in any view."""
+    for node in _crosshairs(scene):
+        node.SetDisplayVisibility(False)
+
+
 def _crosshairs(scene: object) -> list[object]:
     nodes = nodes_of_class(scene, "vtkMRMLMarkupsFiducialNode")
     return [node for node in nodes if node.GetAttribute(_MARK)]

@@ -149,6 +149,15 @@ class ReviewBoard:
             self._show_points(template, self._review.template[1])
         for scan in follow_ups:
             self._show_points(scan, self.markups_of(scan))
+        self._show_other_reviews()
+
+    def _show_other_reviews(self) -> None:
+        """Points of other reviews would be taken for those of this one in its views."""
+        reviews = ReviewNode.all(self.scene)
+        own = [] if self._review is None else self._review.markups
+        for node in (node for review in reviews for node in review.markups):
+            if node not in own:
+                show_only_in(node, (NOWHERE,) if self._apart else ())
 
     def _show_points(self, scan: Scan, node: object | None) -> None:
         if node is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ..review import Point
 from ..scene.layout import MAXIMUM_SCANS, ScanViews, Window, show_layout
 from ..scene.linking import LinkedScrolling
-from ..scene.views import jump, mark, show_volume, unmark
+from ..scene.views import jump, mark, show_volume, unmark, unmark_all
 from .board import ReviewBoard
 from .scans import Scan
 from .work import Work
@@ -78,6 +78,12 @@ class Viewing:
             self._arrange()
         self.look_at_current()
         self._let_heat_map_follow()
+
+    def select_nothing(self) -> None:
+        """No landmark is under review, as with another template."""
+        self.current, self.awaited = None, ()
+        self._work.heat_maps.hide()
+        unmark_all(self._board.scene)
 
     def moved_by_user(self, scan: Scan, labels: Sequence[str]) -> None:
         """The user put landmarks of a follow-up elsewhere: they are what is under review now."""

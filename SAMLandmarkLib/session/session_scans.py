@@ -84,7 +84,7 @@ class SessionScans(Announcer, Owner):
         follow_ups = [scan for scan in self._work.follow_ups if scan.node is not volume_node]
         self._work.set_scans(self._known_scan(volume_node), follow_ups)
         self._markups = markups_node
-        self._viewing.current = None
+        self._viewing.select_nothing()
         self._tell_if(self._board.open(volume_node, markups_node))
         self._scans_changed()
 
@@ -106,7 +106,7 @@ class SessionScans(Announcer, Owner):
         self._work.set_scans(
             self._known_scan(volume_node), [self._known_scan(node) for node in by_study_date(follow_ups)]
         )
-        self._viewing.current = None
+        self._viewing.select_nothing()
         self._tell_if(self._board.open(volume_node, self._markups))
         self._scans_changed(embed=False)
         return True

@@ -144,6 +144,10 @@ class TransferSession(SessionTransfer):
         """Show the points of every scan in all views again, as another layout needs it."""
         self._viewing.leave_side_by_side()
 
+    def look_at_current(self) -> None:
+        """Let the views go to the current landmark again, for example after a host has fitted them."""
+        self._viewing.look_at_current()
+
     @property
     def linked_scrolling(self) -> bool:
         """Whether scrolling through one scan scrolls the others by as much."""

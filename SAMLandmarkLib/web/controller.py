@@ -14,7 +14,6 @@ from ..scene.follow_up import draw_finely
 from ..scene.layout import ORIENTATIONS
 from ..scene.observers import Observers
 from ..scene.points import add_points, create_points
-from ..scene.studies import study_date
 from ..scene.volumes import add_volume, show_window
 from ..session import Change, TransferSession
 from ..session.placing import Placing
@@ -52,6 +51,7 @@ class Controller:
         self._observers = Observers()
         for event in (application.scene.EndUndoEvent, application.scene.EndRedoEvent):
             self._observers.add(application.scene, event, self.views.draw_markups_anew)
+        self._observers.add(*application.mouse_mode_event, self._mouse_mode_changed)
         self.session.live = True
         self.session.add_listener(self._session_changed)
         UserActions(self).register(server)
@@ -123,6 +123,12 @@ class Controller:
     def _switch_placing(self, on: bool) -> None:
         self._application.let_mouse_place(self.session.template_markups if on else None)
 
+    def _mouse_mode_changed(self) -> None:
+        """Slicer's views end placing by themselves, as on a click with the right button."""
+        if self.placing.active and not self._application.mouse_places:
+            self.placing.ended()
+            self.refresh_soon()
+
     def _volume_nodes(self) -> list[object]:
         nodes = (self.session.template_volume, *(scan.volume_node for scan in self.session.follow_ups))
         return [node for node in nodes if node is not None]
@@ -144,8 +150,7 @@ class Controller:
             view.slice.fit()
             if known:
                 view.slice.scroll_to(offset_mm)
-        if self.session.current is not None:
-            self.session.select(*self.session.current)
+        self.session.look_at_current()
 
     # ---- what changed in the session
 
@@ -168,6 +173,8 @@ class Controller:
             if Change.SCANS in changes:
                 self.arrange()
                 self._show_titles()
+            if changes & {Change.SCANS, Change.SELECTION}:
+                self.views.fit_new_volumes()
             if changes & {Change.SCANS, Change.REVIEW, Change.SELECTION}:
                 self.state.table = mirror.table(self.session)
             if Change.SELECTION in changes and self.session.current is not None and self.state.only:
@@ -180,7 +187,5 @@ class Controller:
             self.state.can_place = self.session.template_markups is not None
 
     def _show_titles(self) -> None:
-        template = self.session.template_volume
-        date = None if template is None else study_date(template)
-        self.state.titles = mirror.titles(self.session, date)
+        self.state.titles = mirror.titles(self.session)
         self.state.welcome = mirror.welcome(self.session)

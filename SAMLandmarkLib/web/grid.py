@@ -39,9 +39,9 @@ def build_grid(scans: Sequence[tuple[ScanViews, Sequence[str]]], orientations: S
 def _scan(scan: ScanViews, names: Sequence[str], orientations: Sequence[str]) -> None:
     with html.Div(classes="sl-scan"):
         with html.Div(classes="sl-title sl-template" if scan.number == 0 else "sl-title"):
-            html.Span(f"{{{{ titles[{scan.number}]?.role }}}}", classes="sl-role")
-            html.Span(f"{{{{ titles[{scan.number}]?.date }}}}", classes="sl-date")
-            html.Span(f"{{{{ titles[{scan.number}]?.name }}}}", classes="sl-name")
+            html.Span(f"{{{{ titles['{scan.key}']?.role }}}}", classes="sl-role")
+            html.Span(f"{{{{ titles['{scan.key}']?.date }}}}", classes="sl-date")
+            html.Span(f"{{{{ titles['{scan.key}']?.name }}}}", classes="sl-name")
         for name, orientation in zip(names, orientations, strict=True):
             _view(name, orientation)
 

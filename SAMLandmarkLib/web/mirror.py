@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from ..review.words import TEXT_COLOR, cell_color, cell_text, detail_text, summary_text
+from ..scene.studies import study_date
+from ..scene.volumes import scan_key
 from ..session import Activity, ScanColumn, TransferSession
 from ..session.estimate import duration_in_words
 from ..session.review_actions import ReviewActions
 from ..translation import _
 
 
-def titles(session: TransferSession, template_date: str | None) -> list[dict[str, str]]:
-    """Role, study date and name of each scan, the template first."""
-    if session.template_volume is None:
-        return []
+def titles(session: TransferSession) -> dict[str, dict[str, str]]:
+    """Role, study date and name of each scan, by its key: not every scan has a place on the page."""
+    template = session.template_volume
+    if template is None:
+        return {}
     follow_ups = session.follow_ups
     roles = [_("Follow-up {number}").format(number=number) for number in range(1, len(follow_ups) + 1)]
     if len(follow_ups) == 1:
         roles = [_("Follow-up")]
-    template = {"role": _("Template"), "date": template_date or "", "name": session.template_volume.GetName()}
-    return [
-        template,
-        *(
-            {"role": role, "date": scan.date or "", "name": scan.name}
-            for role, scan in zip(roles, follow_ups, strict=True)
-        ),
-    ]
+    first = {"role": _("Template"), "date": study_date(template) or "", "name": template.GetName()}
+    return {scan_key(template): first} | {
+        scan.key: {"role": role, "date": scan.date or "", "name": scan.name}
+        for role, scan in zip(roles, follow_ups, strict=True)
+    }
 
 
 def welcome(session: TransferSession) -> str:

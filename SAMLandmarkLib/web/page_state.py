@@ -20,7 +20,7 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
         "corrections": False,
         "placing": False,
         "can_place": False,
-        "titles": [],
+        "titles": {},
         "offsets": {},
         "table": {"columns": [], "rows": [], "summary": ""},
         "current": {"details": "", "label": "", "obstacles": {}, "heat_map": False},

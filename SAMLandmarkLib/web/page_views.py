@@ -65,6 +65,12 @@ class PageViews:
             if view.visible:
                 self._on_fit(view, True)
 
+    def fit_new_volumes(self) -> None:
+        """Show whole slices in the views that have another volume than before; those without a size wait for it."""
+        for view in self.views.values():
+            if view.visible and view.fitted_volume_id is not None:
+                self._fit_if_new(view)
+
     def draw_markups_anew(self) -> None:
         """After an undo or redo: Slicer's views then go on to show points that are no longer there."""
         for view in self.views.values():

@@ -11,6 +11,7 @@ from scene_steps import LABELS, TIMEOUT, move_in_view
 from SAMLandmarkLib.scene.layout import composite_node, slice_nodes
 from SAMLandmarkLib.scene.nodes import nodes_of_class
 from SAMLandmarkLib.scene.volumes import KEY_ATTRIBUTE, scan_key
+from SAMLandmarkLib.web.mirror import titles
 
 
 def shown_in(markups_node) -> list[str]:
@@ -20,13 +21,14 @@ def shown_in(markups_node) -> list[str]:
 
 def crosshair(session, key: str) -> tuple[float, float, float]:
     """Where the crosshair of a scan is, world RAS mm."""
-    nodes = nodes_of_class(session.scene, "vtkMRMLMarkupsFiducialNode")
-    (cross,) = (
-        node
-        for node in nodes
-        if node.GetAttribute("SAMLandmark.Crosshair") and node.GetAttribute(KEY_ATTRIBUTE) == key
-    )
+    (cross,) = (node for node in crosshairs(session) if node.GetAttribute(KEY_ATTRIBUTE) == key)
     return tuple(cross.GetNthControlPointPositionWorld(0))
+
+
+def crosshairs(session) -> list[object]:
+    """The crosshairs of all scans."""
+    nodes = nodes_of_class(session.scene, "vtkMRMLMarkupsFiducialNode")
+    return [node for node in nodes if node.GetAttribute("SAMLandmark.Crosshair")]
 
 
 class TestViews:
@@ -63,6 +65,26 @@ class TestViews:
         other = add_markups({"other": (1.0, 2.0, -350.0)}, "other list")
         shown.set_template(shown.template_volume, other)
         assert shown_in(other) == [view.GetID() for view in slice_nodes(shown.scene)[:1]]
+
+    def test_of_another_template_s_review_nothing_is_shown_until_it_is_taken_up_again(
+        self, shown, loaded, add_markups
+    ):
+        may = shown.follow_ups[0]
+        shown.select(may.key, LABELS[1])
+        former = [shown.template_markups, may.markups_node]
+        other = add_markups({"other": (1.0, 2.0, -350.0)}, "other list")
+        shown.set_template(loaded.april, other)
+        views = slice_nodes(shown.scene)
+        for node in (*former, *crosshairs(shown)):
+            display = node.GetDisplayNode()
+            visible = [view for view in views if display.IsDisplayableInView(view.GetID())]
+            assert not (display.GetVisibility() and visible), node.GetName()
+        shown.leave_side_by_side()
+        assert [shown_in(node) for node in former] == [[], []]
+        shown.show_side_by_side()
+        shown.set_template(loaded.april, former[0])
+        assert [len(shown_in(node)) for node in former] == [1, 1]
+        assert shown_in(may.markups_node) == [slice_nodes(shown.scene, may.key)[0].GetID()]
 
     def test_a_point_that_is_dragged_becomes_the_current_one_and_the_crosshair_follows(self, shown):
         may = shown.follow_ups[0]
@@ -123,6 +145,8 @@ def test_a_scan_that_finds_no_room_gets_it_when_it_is_reviewed(session, add_volu
         session.select(column.key, "a")
         (view,) = slice_nodes(session.scene, column.key)
         assert view.GetLayoutLabel() == f"{column.name} A"
+        # a page writes over the views of a scan what it knows of the scan with this key
+        assert titles(session)[view.GetAttribute(KEY_ATTRIBUTE)]["name"] == column.name
         assert composite_node(session.scene, view).GetBackgroundVolumeID() == column.volume_node.GetID()
     assert slice_nodes(session.scene, sixth.key) == []
     assert shown_in(markups) == [slice_nodes(session.scene, scan_key(volumes[0]))[0].GetID()]

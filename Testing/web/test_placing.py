@@ -90,6 +90,16 @@ def test_a_click_on_the_follow_up_while_placing_adds_no_point(placed):
     assert [row["label"] for row in placed.state("table")["rows"]] == [POINT, "Point 2"]
 
 
+def test_a_click_with_the_right_button_ends_placing(placed):
+    placed.page.click("#place")
+    placed.wait("get('placing')")
+    placed.hover(TEMPLATE, 50, 50)
+    placed.page.mouse.down(button="right")
+    placed.page.mouse.up(button="right")
+    placed.wait("!get('placing')")
+    assert placed.page.inner_text("#place") == "Place points"
+
+
 def test_a_point_is_renamed_on_the_page_and_letters_in_the_name_are_no_commands(placed):
     row = placed.page.locator("tbody tr").first
     row.hover()
