@@ -44,12 +44,12 @@ class Access:
     """Lets one browser in, which it knows again by a cookie, and turns away all others.
 
     The first browser whose page connects owns the session until the program ends. With a `token`, a browser gets a
-    cookie only for the right one. On a loopback address other names in the Host header are refused, as a web site
-    would use that points its own name to this computer.
+    cookie only for the right one. Without one, other names than the loopback's in the Host header are refused, as a
+    web site would use that points its own name to this computer; with one a web server in front may pass its own name.
     """
 
     def __init__(self, host: str, token: str | None) -> None:
-        self._local = host in LOOPBACK
+        self._local = host in LOOPBACK and token is None
         self._token = token
         self._owner: str | None = None
         self._candidates: set[str] = set()
@@ -59,7 +59,7 @@ class Access:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request, or refuse it."""
-        if self._local and urlsplit(f"//{request.host}").hostname not in LOOPBACK:
+        if self._local and _host_name(request) not in LOOPBACK:
             return _refusal(421, *_ELSEWHERE)
         visitor = request.cookies.get(self._cookie, "")
         if request.path in _PAGES:
@@ -96,14 +96,28 @@ class Access:
 
     def _may_come_in(self, visitor: str) -> bool:
         if self._owner is not None:
-            return hmac.compare_digest(visitor.encode(), self._owner.encode())
+            return _equal(visitor, self._owner)
         return visitor in self._candidates
 
     def _knows_token(self, request: web.Request) -> bool:
         if self._token is None:
             return True
         given = request.query.get("token", "")
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return _equal(given, self._token)
+
+
+def _equal(given: str, secret: str) -> bool:
+    """Whether two texts are equal, in a time that tells nothing about the secret one."""
+    # headers may hold any bytes
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())
+
+
+def _host_name(request: web.Request) -> str | None:
+    """The name in the Host header without its port; None where it is damaged."""
+    try:
+        return urlsplit(f"//{request.host}").hostname
+    except ValueError:
+        return None
 
 
 def _same_origin(request: web.Request) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -29,6 +30,9 @@ def serve(request: ServeRequest, announce: Callable[[str], None]) -> None:
     # trame would take this program's options for its own
     os.environ["TRAME_ARGS"] = ""
     folder = PrivateFolder()
+    # a terminal that is closed ends the program as Ctrl-C does, else worker and folder would stay
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with closing(WorkerClient(request.worker)) as worker:
             _run(request, scans, worker, folder.path, announce)

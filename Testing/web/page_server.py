@@ -49,8 +49,8 @@ class PageServer:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(number) for number in listed.split()]
 
-    def stop(self) -> int:
-        """Press Ctrl-C and wait for the end; returns the exit code."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Press Ctrl-C, or send another signal, and wait for the end; returns the exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
         return self.process.wait(END_SECONDS)

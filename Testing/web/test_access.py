@@ -50,13 +50,15 @@ def _websocket(server, **headers: str) -> int:
     return status
 
 
-@pytest.mark.parametrize("query", ["", "?token=", "?token=wrong", "?token=correct", "?token=Correct%20horse"])
-def test_without_the_right_token_there_is_no_page(guarded, query):
-    for path in ("/", "/index.html"):
-        status, text, cookie = _get(guarded, path + query)
-        assert status == 403
-        assert "A token is needed" in text
-        assert not cookie
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/index.html", "/?token=", "/?token=correct", "/?token=Correct%20horse", "/index.html?token=wrong"],
+)
+def test_without_the_right_token_there_is_no_page(guarded, path):
+    status, text, cookie = _get(guarded, path)
+    assert status == 403
+    assert "A token is needed" in text
+    assert not cookie
 
 
 @pytest.mark.parametrize(
@@ -77,9 +79,17 @@ def test_another_web_site_can_not_open_the_websocket_with_the_browser_s_cookie(g
     assert _websocket(guarded, Cookie=cookie, Origin="http://evil.example") == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765"])
-def test_a_name_that_only_points_here_is_refused(guarded, host):
-    assert _get(guarded, "/?token=correct%20horse", {"Host": host})[0] == 421
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "[evil", "127.0.0.1.evil.example"])
+def test_a_name_that_only_points_here_is_refused(open_page, host):
+    assert _get(open_page, "/", {"Host": host})[0] == 421
+
+
+def test_a_web_server_in_front_passes_its_own_name_and_needs_the_token(guarded):
+    front = {"Host": "ct.example"}
+    assert _get(guarded, "/", front)[0] == 403
+    status, _, cookie = _get(guarded, "/?token=correct%20horse", front)
+    assert (status, bool(cookie)) == (302, True)
+    assert _websocket(guarded, Cookie=cookie, Host="ct.example", Origin="https://evil.example") == 403
 
 
 def test_the_right_token_opens_the_page_and_leaves_the_address_line(guarded, visit):
@@ -97,6 +107,9 @@ def test_a_second_browser_is_told_that_the_session_is_taken(open_page, visit):
     text = second.page.inner_text("body")
     assert "This session is taken" in text
     assert "april" not in second.page.content()
+    (cookie,) = first.page.context.cookies()
+    for wrong in ("", cookie["value"][:-1], "\xff\xfe"):
+        assert _get(open_page, "/index.html", {"Cookie": f"{cookie['name']}={wrong}"})[0] == 409
     # the first one goes on, also after the page is loaded again
     first.page.reload()
     first.wait_until_ready()

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import socket
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from SAMLandmarkLib.cli import app
 from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
 from SAMLandmarkLib.markups_files import write_markups
 
 
-def _serve(*arguments: object, code: str = "from SAMLandmarkLib.cli import main; main()") -> tuple[int, str]:
+@pytest.fixture(autouse=True)
+def _no_page_is_served_for_ever() -> Iterator[None]:
+    """A command that should have been refused, but serves its page, is interrupted."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def _serve(*arguments: object) -> tuple[int, str]:
     """Exit code and error of a command that is not expected to start."""
-    command = [sys.executable, "-c", code, "serve", "--port", "0", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "200"}
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
-    return ended.returncode, ended.stderr
+    ended = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["serve", "--port", "0", *map(str, arguments)])
+    return ended.exit_code, ended.stderr
 
 
 def test_a_scan_that_is_not_there(files, tmp_path):
@@ -79,19 +89,20 @@ def test_a_token_that_is_soon_guessed():
 
 
 @pytest.mark.parametrize("package", ["trame", "trame_rca", "slicer"])
-def test_a_package_that_is_not_installed(package):
-    hidden = f"import sys; sys.modules['{package}'] = None; from SAMLandmarkLib.cli import main; main()"
-    code, error = _serve("--demo", code=hidden)
+def test_a_package_that_is_not_installed(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    code, error = _serve("--demo")
     assert code == 2
     assert f"({package}); install them with: pip install 'samlandmark[web]'" in error
 
 
-def test_the_end_leaves_nothing_behind(start_server, files):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "closed terminal"])
+def test_the_end_leaves_nothing_behind(start_server, files, how):
     server = start_server("--template", files["april"])
     children = server.children()
     assert len(children) == 1
     assert list(server.folder.glob("samlandmark-*"))
-    assert server.stop() == 0
+    assert server.stop(how) == 0
     assert not list(server.folder.iterdir())
     _wait_until_gone(children[0])
     assert "Traceback" not in "".join(server.lines)
