@@ -103,6 +103,27 @@ def start_server(tmp_path_factory) -> Iterator[Callable[..., PageServer]]:
         server.stop()
 
 
+@pytest.fixture(scope="package")
+def pair(tmp_path_factory, files) -> Iterator[PageServer]:
+    """A page with both scans and the landmarks, for tests that leave it as it was and, last, those that send scans."""
+    arguments = ("--template", files["april"], "--landmarks", files["landmarks"], "--follow-up", files["may"])
+    server = PageServer((*arguments, "--max-upload", "20M"), tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="package")
+def reader(browser, pair) -> Iterator[Visitor]:
+    """Somebody in front of that page when all landmarks are carried."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    person = Visitor(context.new_page(), pair.address)
+    person.wait_until_ready()
+    for label in LABELS:
+        person.wait_for_decision(label, "OPEN")
+    yield person
+    context.close()
+
+
 @pytest.fixture
 def visit(browser) -> Iterator[Callable[[str], Visitor]]:
     """A function that opens an address in a browser profile of its own."""

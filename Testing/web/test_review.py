@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from visitor import FOLLOW_UP, TEMPLATE, Visitor
+from visitor import FOLLOW_UP, TEMPLATE
 
 LABELS = ("transverse_process_tip_l1_left", "celiac_aorta_inferior_crotch", "spinous_tip_t12")
 TIP = LABELS[0]
 
 
-@pytest.fixture(scope="module")
-def server(start_server, files):
-    return start_server(
-        "--template", files["april"], "--landmarks", files["landmarks"], "--follow-up", files["may"]
-    )
-
-
-@pytest.fixture(scope="module")
-def _visitor(browser, server):
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    person = Visitor(context.new_page(), server.address)
-    person.wait_until_ready()
-    for label in LABELS:
-        person.wait_for_decision(label, "OPEN")
-    yield person
-    context.close()
-
-
 @pytest.fixture
-def visitor(_visitor):
+def visitor(reader):
     """A visitor who looks at the tip of a transverse process; what is decided is undone afterwards."""
-    _visitor.choose(TIP)
-    before = _visitor.results()
-    yield _visitor
-    _visitor.undo_until(before)
+    reader.choose(TIP)
+    before = reader.results()
+    yield reader
+    reader.undo_until(before)
 
 
 def test_the_template_s_landmarks_are_carried_without_a_click(visitor, truth):

@@ -1,11 +1,8 @@
-"""Scans that the page takes, and the results that it gives."""
+"""Scans that the page takes, and what it says of files that are none."""
 
 from __future__ import annotations
 
-import csv
 import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,28 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from visitor import Visitor
+from visitor import FOLLOW_UP, TEMPLATE, Visitor, count_color
+
+from SAMLandmarkLib.scene.follow_up import SETTLED_COLOR, WAITING_COLOR
 
 LABELS = ("transverse_process_tip_l1_left", "celiac_aorta_inferior_crotch", "spinous_tip_t12")
 
 
-@pytest.fixture(scope="module")
-def server(start_server, files):
-    return start_server(
-        *("--template", files["april"], "--landmarks", files["landmarks"]),
-        *("--follow-up", files["may"], "--max-upload", "20M"),
-    )
+@pytest.fixture
+def server(pair):
+    return pair
 
 
-@pytest.fixture(scope="module")
-def visitor(browser, server):
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    person = Visitor(context.new_page(), server.address)
-    person.wait_until_ready()
-    for label in LABELS:
-        person.wait_for_decision(label, "OPEN")
-    yield person
-    context.close()
+@pytest.fixture
+def visitor(reader):
+    return reader
 
 
 def _send(visitor: Visitor, path: Path, role: str = "follow-up") -> None:
@@ -80,42 +70,6 @@ def _write_slice(path: Path, volume, k: int) -> None:
     writer.KeepOriginalImageUIDOn()
     writer.SetFileName(str(path))
     writer.Execute(image)
-
-
-def test_the_download_is_what_the_command_writes_for_the_same_points(visitor, files, tmp_path):
-    with visitor.page.expect_download() as event:
-        visitor.page.click("#download")
-    event.value.save_as(tmp_path / "results.zip")
-    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
-        assert archive.testzip() is None
-        archive.extractall(tmp_path / "page")
-    command = [sys.executable, "-m", "SAMLandmarkLib", "transfer", "--output", tmp_path / "command"]
-    command += ["--template", files["april"], "--landmarks", files["landmarks"], "--target", files["may"]]
-    subprocess.run(list(map(str, command)), check=True, capture_output=True)
-    page, command = tmp_path / "page", tmp_path / "command"
-    assert json.loads((page / "may.mrk.json").read_text()) == json.loads(
-        (command / "may.mrk.json").read_text()
-    )
-    assert _rows(page / "transfer.csv") == _rows(command / "transfer.csv")
-    assert "<html" in (page / "report.html").read_text()
-    assert {path.name for path in page.iterdir()} >= {"april.mrk.json", "review.csv", "review.json"}
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_nothing_that_the_page_gives_names_a_folder_of_the_computer(visitor, server, files, tmp_path):
-    with visitor.page.expect_download() as event:
-        visitor.page.click("#download")
-    event.value.save_as(tmp_path / "results.zip")
-    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
-        texts = [archive.read(name).decode() for name in archive.namelist()]
-    texts.append(visitor.page.content())
-    texts.append(json.dumps(visitor.page.evaluate("window.trame.state.state")))
-    for folder in (server.folder, files["april"].parent):
-        assert not any(str(folder) in text for text in texts)
 
 
 def test_a_zipped_dicom_series_becomes_a_follow_up_with_its_date(visitor, write_dicom_zip):
@@ -182,3 +136,24 @@ def test_a_request_that_another_site_could_make_is_refused(visitor):
 
 def test_uploads_are_gone_when_they_were_read(visitor, server):
     assert not list(server.folder.rglob("upload-*"))
+
+
+def test_another_template_takes_the_place_of_the_first_with_its_points_and_results(visitor, files, tmp_path):
+    image = sitk.ReadImage(str(files["april"]))
+    # far from where the views look now
+    image.SetOrigin([image.GetOrigin()[0], image.GetOrigin()[1], 500.0])
+    sitk.WriteImage(image, str(tmp_path / "other.nii.gz"))
+    visitor.choose(LABELS[0], column=-1)
+    _send(visitor, tmp_path / "other.nii.gz", "template")
+    visitor.page.wait_for_selector(".sl-views .sl-name:text-is('other')")
+    visitor.wait("get('table').rows.length === 0")
+    middle = 500 + image.GetSpacing()[2] * (image.GetSize()[2] - 1) / 2
+    visitor.wait(f"Math.abs(parseFloat(get('offsets').{TEMPLATE}.slice(2)) - {middle}) < 3")
+    visitor.wait_for_picture(TEMPLATE, lambda picture: picture.std() > 20)
+    for view in (TEMPLATE, FOLLOW_UP, "SAMLandmark2Axial"):
+        visitor.wait_for_picture(view, lambda picture: _point_pixels(picture) == 0)
+
+
+def _point_pixels(picture: np.ndarray) -> int:
+    """Pixels in the colors of points: the template's own are red."""
+    return sum(count_color(picture, color) for color in (SETTLED_COLOR, WAITING_COLOR, (1.0, 0.5, 0.5)))
