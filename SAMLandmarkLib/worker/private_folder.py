@@ -31,10 +31,14 @@ class PrivateFolder:
                 _remove_if_abandoned(folder)
 
     def remove(self) -> None:
-        """Delete the folder and all that is in it."""
+        """Delete the folder and all that is in it, also what another thread still writes into it."""
         if self._lock is not None:
             self._lock.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        place = self.path
+        # under another name nothing can be added to it; Windows refuses where a file is open
+        with suppress(OSError):
+            place = place.rename(place.with_name(f"{place.name}-removed"))
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _remove_if_abandoned(folder: Path) -> None:

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from SAMLandmarkLib.bundled import bundled_folder
 from SAMLandmarkLib.errors import UsageError
 from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
+from SAMLandmarkLib.worker.private_folder import PrivateFolder
 
 from .conftest import PATIENCE_SECONDS, Told, poll_until, scan_data
 
@@ -253,6 +256,26 @@ def test_folders_of_programs_that_died_are_removed_and_those_of_living_ones_stay
 
 
 @posix_only
+def test_a_folder_is_removed_also_while_a_thread_still_writes_into_it(tmp_path):
+    folder, busy = PrivateFolder(tmp_path), threading.Event()
+    scans = folder.path / "scans"
+    scans.mkdir()
+
+    def write() -> None:
+        with suppress(FileNotFoundError):
+            for number in range(50_000):
+                (scans / f"{number}").touch()
+                if number == 500:
+                    busy.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert busy.wait(PATIENCE_SECONDS)
+    folder.remove()
+    thread.join()
+    assert not list(tmp_path.iterdir())
+
+
 def test_worker_whose_program_was_killed_ends_and_deletes_the_scans(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
