@@ -2,7 +2,6 @@
 (() => {
   "use strict";
 
-  const KEYS = ["N", "A", "R", "C", "M", "P", "Ctrl+Z", "Ctrl+Y"];
   const WRITING = "input:not([type=checkbox]):not([type=file]), textarea, [contenteditable=true]";
 
   function nameOf(event) {
@@ -14,7 +13,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.target.closest?.(WRITING) || event.altKey || event.repeat) return;
     const key = nameOf(event);
-    if (!KEYS.includes(key) || !window.trame) return;
+    if (!window.trame?.state.get("review_keys")?.includes(key)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     window.trame.trigger("key", [key]);

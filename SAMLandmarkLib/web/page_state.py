@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..session.review_actions import REVIEW_KEYS
+
 ALL_ORIENTATIONS = "All"
 
 
@@ -12,6 +14,7 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
     """The variables by name; `windows` are the names of the gray-level windows, the usual one first."""
     return {
         "trame__title": "SAMLandmark",
+        "review_keys": list(REVIEW_KEYS),
         "orientation": "Axial",
         "window": windows[0],
         "linked": False,

@@ -5,13 +5,17 @@ from __future__ import annotations
 from trame.widgets import html
 from trame.widgets import vuetify3 as vuetify
 
-# Action, icon, text, key.
+from ..session.review_actions import REVIEW_KEYS
+
+# Action, icon, text.
 _DECISIONS = (
-    ("accept", "mdi-check", "Accept", "A"),
-    ("reject", "mdi-close", "Reject", "R"),
-    ("next_candidate", "mdi-map-marker-question-outline", "Other place", "C"),
-    ("set_missing", "mdi-eye-off-outline", "Not on scan", "M"),
+    ("accept", "mdi-check", "Accept"),
+    ("reject", "mdi-close", "Reject"),
+    ("next_candidate", "mdi-map-marker-question-outline", "Other place"),
+    ("set_missing", "mdi-eye-off-outline", "Not on scan"),
+    ("reopen", "mdi-restore", "Reopen"),
 )
+_KEYS = {action: key for key, action in REVIEW_KEYS.items()}
 # For style sheets and tests.
 _DATA = ("data-label", "data-decision", "data-status")
 _BUTTON = {"variant": "tonal", "size": "small", "classes": "sl-action"}
@@ -42,8 +46,8 @@ def _build_points() -> None:
                 click="trigger('place')",
             )
         html.Div(classes="sl-gap")
-        _action("undo", "mdi-undo", "", "Undo (Ctrl+Z)")
-        _action("redo", "mdi-redo", "", "Redo (Ctrl+Y)")
+        _action("undo", "mdi-undo", "Undo", icon_only=True)
+        _action("redo", "mdi-redo", "Redo", icon_only=True)
 
 
 def _build_progress() -> None:
@@ -132,10 +136,9 @@ def _build_current() -> None:
     with html.Div(classes="sl-current-box"):
         html.Div("{{ current.details }}", classes="sl-details", id="details")
         with html.Div(classes="sl-actions"):
-            _action("next_doubtful", "mdi-skip-next", "Next doubtful", "N", color="primary")
-            for action, icon, text, key in _DECISIONS:
-                _action(action, icon, text, key)
-            _action("reopen", "mdi-restore", "Reopen", "")
+            _action("next_doubtful", "mdi-skip-next", "Next doubtful", color="primary")
+            for action, icon, text in _DECISIONS:
+                _action(action, icon, text)
         vuetify.VCheckbox(
             v_model=("corrections",),
             label="Corrected points help on the other scans",
@@ -146,8 +149,9 @@ def _build_current() -> None:
         html.Div("P puts the point where the mouse is; drag a point to correct it.", classes="sl-hint")
 
 
-def _action(action: str, icon: str, text: str, key: str, **options: str) -> None:
-    shown = f"{text} ({key})" if text and key else key or text
+def _action(action: str, icon: str, text: str, icon_only: bool = False, **options: str) -> None:
+    key = _KEYS.get(action, "")
+    shown = f"{text} ({key})" if key else text
     title = f"current.obstacles.{action} || '{shown}'"
     with (
         html.Span(title=(title,)),
@@ -160,7 +164,7 @@ def _action(action: str, icon: str, text: str, key: str, **options: str) -> None
         ),
     ):
         vuetify.VIcon(icon, size="small")
-        if text:
+        if not icon_only:
             html.Span(text, classes="sl-action-text")
-        if text and key:
-            html.Kbd(key)
+            if key:
+                html.Kbd(key)
