@@ -23,6 +23,7 @@ import psutil
 import SimpleITK as sitk
 
 from SAMLandmarkLib.bundled import bundled_folder
+from SAMLandmarkLib.errors import SAMLandmarkError
 from SAMLandmarkLib.evaluation.small_study import write_small_study
 from SAMLandmarkLib.study.ledger import LEDGER_NAME, Ledger, State
 
@@ -113,12 +114,12 @@ def measure_memory(folder: Path) -> None:
     process = started(manifest, folder / "out", "--workers", "1", "--cache", str(folder / "cache"))
     rows = []
     while process.poll() is None:
-        done = sum(entry.state is State.DONE for entry in entries(folder / "out").values())
+        done = scans_done(folder / "out")
         with suppress(psutil.NoSuchProcess):
             command = psutil.Process(process.pid)
             workers = [child.memory_info().rss for child in command.children(recursive=True)]
             rows.append((done, command.memory_info().rss, max(workers, default=0)))
-        time.sleep(0.2)
+        time.sleep(1.0)
     total = PATIENTS * FOLLOW_UPS
     for low in range(0, total, total // 8):
         part = [row for row in rows if low < row[0] <= low + total // 8]
@@ -160,6 +161,12 @@ def run(manifest: Path, output: Path, *options: str) -> float:
     if started(manifest, output, *options).wait() != 0:
         raise SystemExit(f"the run into {output} failed")
     return time.perf_counter() - begun
+
+
+def scans_done(output: Path) -> int:
+    with suppress(SAMLandmarkError), Ledger.read(output) as ledger:
+        return sum(state is State.DONE for state, _ in ledger.states().values())
+    return 0
 
 
 def entries(output: Path) -> dict:
