@@ -28,7 +28,16 @@ from SAMLandmarkLib.evaluation.small_study import write_small_study
 from SAMLandmarkLib.study.ledger import LEDGER_NAME, Ledger, State
 
 PATIENTS, FOLLOW_UPS, KILLS = 10, 20, 10
-FULL_SCANS, RUNS = 8, 3
+START_SECONDS = 3.0
+"""About as long as a run takes to begin with its first scan."""
+FEW_SCANS, MANY_SCANS, RUNS = 4, 20, 2
+SAMPLE = bundled_folder("SampleData")
+TEMPLATE = ("-t", str(SAMPLE / "template.nii.gz"), "-l", str(SAMPLE / "template.mrk.json"))
+BATCHES = {
+    "batch, one worker": ("--workers", "1", "--no-cache"),
+    "batch, one worker, cache": ("--workers", "1", "--cache", "{}/cache"),
+    "batch, two workers": ("--workers", "2", "--no-cache"),
+}
 
 
 def main() -> None:
@@ -46,7 +55,7 @@ def measure_kills(folder: Path) -> None:
     options = ("--workers", "2", "--cache", str(folder / "cache-2"), "--resume")
     for number in range(KILLS):
         process = started(manifest, output, *options)
-        time.sleep(random.uniform(1.0, 1.5 * seconds / KILLS))
+        time.sleep(START_SECONDS + random.uniform(0.0, 2.0 * seconds / KILLS))
         process.kill()
         process.wait()
         found = entries(output)
@@ -64,47 +73,41 @@ def measure_kills(folder: Path) -> None:
 
 
 def measure_cost(folder: Path) -> None:
-    """Compare the batch with `samlandmark transfer` on the same scans, and two workers with one."""
-    manifest, scans = write_full_study(folder / "scans")
-    landmarks = bundled_folder("SampleData") / "template.mrk.json"
-    template = bundled_folder("SampleData") / "template.nii.gz"
-    commands = {
-        "transfer": [
-            "transfer",
-            "-t",
-            str(template),
-            "-l",
-            str(landmarks),
-            *(f"--target={scan}" for scan in scans),
-        ],
-        "batch, one worker": ["batch", str(manifest), "--workers", "1", "--no-cache"],
-        "batch, one worker, cache": ["batch", str(manifest), "--workers", "1", "--cache", "CACHE"],
-        "batch, two workers": ["batch", str(manifest), "--workers", "2", "--no-cache"],
-        "batch, this process": ["batch", str(manifest), "--workers", "0", "--no-cache"],
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    """Compare the batch with `samlandmark transfer` on the same scans, and two workers with one.
+
+    What a scan costs is the difference between many and few of them, so that the start of programs does not count.
+    """
+    seconds: dict[str, list[tuple[float, float]]] = {}
     for number in range(RUNS):
-        for name, command in commands.items():
-            output = folder / f"{name} {number}"
-            begun = time.perf_counter()
-            arguments = [part.replace("CACHE", str(folder / f"cache {number}")) for part in command]
-            subprocess.run(program(*arguments, "--output", str(output)), check=True, capture_output=True)
-            seconds[name].append((time.perf_counter() - begun) / len(scans))
-    plain = median(seconds["transfer"])
+        for name, options in {"transfer": None, **BATCHES}.items():
+            times = []
+            for scans in (FEW_SCANS, MANY_SCANS):
+                place = folder / f"{name} {scans} {number}"
+                manifest, targets = write_full_study(place, scans)
+                if options is None:
+                    command = ["transfer", *TEMPLATE, *(f"--target={target}" for target in targets)]
+                else:
+                    command = ["batch", str(manifest), *(part.format(place) for part in options)]
+                begun = time.perf_counter()
+                arguments = program(*command, "--output", str(place / "out"))
+                subprocess.run(arguments, check=True, capture_output=True)
+                times.append(time.perf_counter() - begun)
+            marginal = (times[1] - times[0]) / (MANY_SCANS - FEW_SCANS)
+            seconds.setdefault(name, []).append((marginal, times[0] - FEW_SCANS * marginal))
+    plain = median(marginal for marginal, _start in seconds["transfer"])
     for name, values in seconds.items():
-        print(
-            f"{name}: {median(values):.2f} s a scan (of {len(scans)}), {median(values) / plain:.2f} of transfer"
-        )
-    print_parts(folder / "batch, one worker 0")
-    print_parts(folder / "batch, one worker, cache 0")
+        marginal, start = (median(column) for column in zip(*values, strict=True))
+        print(f"{name}: {marginal:.2f} s a scan, {marginal / plain:.2f} of transfer; start {start:.1f} s")
+    for name in BATCHES:
+        print_parts(folder / f"{name} {MANY_SCANS} 0" / "out", name)
 
 
-def print_parts(output: Path) -> None:
+def print_parts(output: Path, name: str) -> None:
     """Print how long each part of a scan took, in the median."""
     parts = [entry.seconds for entry in entries(output).values()]
     print(
-        f"{output.name}: "
-        + ", ".join(f"{name} {median(part[name] for part in parts):.3f} s" for name in parts[0])
+        f"{name}: "
+        + ", ".join(f"{key} {median(part[key] for part in parts):.3f} s" for key in parts[0])
     )
 
 
@@ -127,14 +130,13 @@ def measure_memory(folder: Path) -> None:
         print(f"scans {low + 1} to {low + total // 8}: command {command:.0f} MiB, worker {worker:.0f} MiB")
 
 
-def write_full_study(folder: Path) -> tuple[Path, list[Path]]:
+def write_full_study(folder: Path, count: int) -> tuple[Path, list[Path]]:
     """The bundled follow-up several times, each moved by a millimetre, with the bundled template."""
     folder.mkdir()
-    sample = bundled_folder("SampleData")
-    image = sitk.ReadImage(str(sample / "followup.nii.gz"))
+    image = sitk.ReadImage(str(SAMPLE / "followup.nii.gz"))
     origin = image.GetOrigin()
     scans = []
-    for number in range(FULL_SCANS):
+    for number in range(count):
         image.SetOrigin((origin[0], origin[1], origin[2] + number))
         scans.append(folder / f"followup-{number}.nii.gz")
         sitk.WriteImage(image, str(scans[-1]))
@@ -142,7 +144,7 @@ def write_full_study(folder: Path) -> tuple[Path, list[Path]]:
     with open(manifest, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("patient", "role", "date", "volume", "landmarks"))
-        writer.writerow(("sample", "template", "", sample / "template.nii.gz", sample / "template.mrk.json"))
+        writer.writerow(("sample", "template", "", TEMPLATE[1], TEMPLATE[3]))
         writer.writerows(("sample", "follow-up", "", scan, "") for scan in scans)
     return manifest, scans
 
