@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +30,16 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_study(tmp_path_factory.mktemp("small-study"), PATIENTS, FOLLOW_UPS, size_mm=96.0)
 
 
+@pytest.fixture(scope="session")
+def two_patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study of two patients with two follow-ups each; not to be changed."""
+    return write_small_study(tmp_path_factory.mktemp("two-patients"), 2, 2, size_mm=80.0).parent
+
+
 @pytest.fixture
-def own_study(tmp_path: Path) -> Path:
-    """The manifest of a study of two patients with two follow-ups each, which a test may spoil."""
-    return write_small_study(tmp_path / "study", 2, 2, size_mm=80.0)
+def own_study(tmp_path: Path, two_patients: Path) -> Path:
+    """The manifest of a copy of that study, which a test may spoil."""
+    return Path(shutil.copytree(two_patients, tmp_path / "study")) / "manifest.csv"
 
 
 @pytest.fixture(scope="session")
