@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -104,6 +105,7 @@ class StudyRun:
     def _recorded(self, done: JobResult, ledger: Ledger) -> Entry:
         """Write the files of a result, then record it."""
         files, state, kind, reason = {}, done.state, done.kind, done.reason
+        begun = time.perf_counter()
         if done.result is not None:
             try:
                 files = self._written(done, ledger)
@@ -120,7 +122,7 @@ class StudyRun:
             worker=done.worker,
             fingerprint=fingerprint(self._jobs[done.key], self._settings, done.inputs),
             files=files,
-            seconds=done.seconds,
+            seconds={**done.seconds, "write": round(time.perf_counter() - begun, 4)},
         )
         ledger.end(entry)
         return entry
