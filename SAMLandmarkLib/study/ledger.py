@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -63,20 +63,18 @@ class Ledger:
     @classmethod
     def write(cls, folder: Path) -> Ledger:
         """Open the ledger in a folder for writing, made where it is missing; the caller holds the study's lock."""
-        path = folder / LEDGER_NAME
-        with sqlite_errors(path):
-            connection = opened_for_writing(path)
-        ledger = cls(connection, path)
-        ledger._require_format()
-        return ledger
+        return cls._opened(folder, opened_for_writing)
 
     @classmethod
     def read(cls, folder: Path) -> Ledger:
         """Open the ledger in a folder for reading; it is seen as it is now, also while a run writes to it."""
+        return cls._opened(folder, opened_for_reading)
+
+    @classmethod
+    def _opened(cls, folder: Path, opened: Callable[[Path], sqlite3.Connection]) -> Ledger:
         path = folder / LEDGER_NAME
         with sqlite_errors(path):
-            connection = opened_for_reading(path)
-        ledger = cls(connection, path)
+            ledger = cls(opened(path), path)
         ledger._require_format()
         return ledger
 

@@ -35,8 +35,8 @@ class StudyRun:
 
     def __init__(self, request: StudyRequest, open_executor: OpenExecutor) -> None:
         self._request, self._open_executor = request, open_executor
-        self._settings = request.result_settings()
-        self._jobs = request.jobs()
+        self._settings = request.result_settings
+        self._jobs = request.jobs
         self._patients = {scan.key: patient for patient, scan in request.plan}
 
     def carry_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ class StudyRequest:
     csv_frame: str | None = None
     resume: bool = False
 
+    @cached_property
     def jobs(self) -> dict[str, Job]:
         """The job of each scan by its key, in the order of the plan."""
         return {scan.key: Job.of(patient, scan, self.csv_frame) for patient, scan in self.plan}
 
+    @cached_property
     def result_settings(self) -> dict[str, Any]:
         """The settings that results depend on; with the same ones they would come out the same."""
         from ..model.model_card import bundled_model
@@ -51,10 +54,10 @@ class StudyRequest:
 
 def scans_to_do(request: StudyRequest, ledger: Ledger) -> dict[str, str]:
     """Why each scan has to be computed, by its key; those that are done or failed for good are not in it."""
-    entries, check, settings = ledger.entries(), InputCheck(), request.result_settings()
+    entries, check, settings = ledger.entries(), InputCheck(), request.result_settings
     reasons = {
         key: _reason_to_do(request.output, job, entries.get(key), check, settings)
-        for key, job in request.jobs().items()
+        for key, job in request.jobs.items()
     }
     return {key: reason for key, reason in reasons.items() if reason}
 

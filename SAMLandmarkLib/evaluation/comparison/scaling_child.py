@@ -49,7 +49,7 @@ def main() -> None:
         "points": [_points(engine, scans, template, count) for count in task["points"]],
         "peak_bytes": peak_bytes(),
     }
-    print(json.dumps(document))
+    sys.stdout.write(json.dumps(document))
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
