@@ -22,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = EmbeddingModel.load(device="cpu")
     if arguments.float32:
-        model.dtype = torch.float32
+        model.dtype, model.module = torch.float32, model.module.float()
     voxels = torch.zeros(SHAPE)
     before = peak_bytes()
     model.fine(voxels)

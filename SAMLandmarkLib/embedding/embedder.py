@@ -19,7 +19,7 @@ from ..volume import CanonicalVolume, Volume
 from .embedding import Embedding, Image, Level
 from .prepared import TISSUE_THRESHOLD_HU, PreparedVolume
 
-BYTES_PER_VOXEL = {torch.bfloat16: 60, torch.float32: 95}
+BYTES_PER_VOXEL = {torch.bfloat16: 45, torch.float32: 80}
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
 SLAB_ALIGNMENT = 4
 ANCHORS = 500
@@ -85,7 +85,7 @@ class Embedder:
         for slab in slabs:
             progress("fine embedding", 0.7 + 0.3 * slab.start / hu.shape[2])
             part = self.model.fine_finish(slab.of(hu), slab.of(deep, 4))
-            parts.append(slab.inner(part, 2, axis=0).half())
+            parts.append(slab.inner(part, 2, axis=0))
         return torch.cat(parts)
 
     def _slabs(self, hu: Tensor) -> Iterator[Slab]:

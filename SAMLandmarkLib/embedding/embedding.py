@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -42,20 +43,20 @@ class Image:
         device = self.hu.device
         center = torch.as_tensor(self.grid.index_from_lps(centers_lps), dtype=torch.float32, device=device)
         steps = torch.arange(-half, half + 1, device=device) * (step_mm / self.grid.spacing_mm)
-        index, fraction = zip(
-            *(
-                _neighbors(center[:, axis, None] + steps, size)
-                for axis, size in zip((2, 1, 0), self.hu.shape, strict=True)
-            ),
-            strict=True,
+        # the voxels that all steps lie between, so that each is read once
+        length = int(np.floor(2 * half * step_mm / self.grid.spacing_mm)) + 3
+        low = (center + steps[0]).floor()
+        z, y, x = (
+            (low[:, axis, None].long() + torch.arange(length, device=device)).clamp(0, size - 1)
+            for axis, size in zip((2, 1, 0), self.hu.shape, strict=True)
         )
-        z, y, x = index
         cubes = self.hu[z[:, :, None, None], y[:, None, :, None], x[:, None, None, :]].float()
-        for part in fraction:
-            # the axes take turns at being the first, so after three times they are in order again
-            pairs = cubes.unflatten(1, (-1, 2)).movedim(1, -1)
-            cubes = torch.lerp(pairs[:, 0], pairs[:, 1], part[:, None, None, :])
-        return cubes
+        position = (center - low)[:, :, None] + steps
+        hats = (1 - (position[..., None] - torch.arange(length, device=device)).abs()).clamp_(min=0)
+        along_x, along_y, along_z = hats.unbind(1)
+        cubes = cubes.flatten(1, 2) @ along_x.mT
+        cubes = along_y[:, None] @ cubes.unflatten(1, (length, length))
+        return (along_z @ cubes.flatten(2)).unflatten(2, cubes.shape[2:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,22 @@ class Embedding:
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @cached_property
+    def thinned(self) -> Level:
+        """The means of the eight fine vectors in each coarse cell, for a first look."""
+        vectors = self.fine.vectors
+        for axis in (2, 1, 0):
+            vectors = _mean_of_pairs(vectors, axis)
+        return Level(vectors.to(self.coarse.vectors.dtype), self.coarse.grid)
+
+
+def _mean_of_pairs(vectors: Tensor, axis: int) -> Tensor:
+    """Half as many cells along an axis; a last one without a neighbour stays as it is."""
+    if vectors.shape[axis] % 2:
+        vectors = torch.cat([vectors, vectors.narrow(axis, vectors.shape[axis] - 1, 1)], dim=axis)
+    first, second = vectors.unflatten(axis, (-1, 2)).unbind(axis + 1)
+    return (first + second).div_(2)
+
 
 def _trilinear(vectors: Tensor, index: Tensor) -> Tensor:
     """Interpolate `[D,H,W,C]` at fractional indices `(n,3)` (x,y,z), clamped to the grid."""
@@ -85,18 +102,7 @@ def _trilinear(vectors: Tensor, index: Tensor) -> Tensor:
     index = torch.minimum(index.clamp(min=0), size - 1)
     low = torch.minimum(index.floor(), (size - 2).clamp(min=0))
     fraction = index - low
-    result = index.new_zeros(len(index), vectors.shape[3])
-    for corner in range(8):
-        step = index.new_tensor([corner & 1, corner >> 1 & 1, corner >> 2])
-        weight = torch.where(step > 0, fraction, 1 - fraction).prod(dim=1, keepdim=True)
-        x, y, z = torch.minimum(low + step, size - 1).long().T
-        result += weight * vectors[z, y, x].float()
-    return result
-
-
-def _neighbors(index: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The two cells around each fractional index `(n,s)`, side by side `(n,2s)`, and the weight of the second one."""
-    index = index.clamp(0, size - 1)
-    low = index.floor()
-    pairs = torch.stack([low, (low + 1).clamp(max=size - 1)], dim=-1)
-    return pairs.flatten(1).long(), index - low
+    corners = torch.cartesian_prod(*[torch.arange(2, device=index.device)] * 3)
+    weights = torch.where(corners > 0, fraction[:, None], 1 - fraction[:, None]).prod(dim=2)
+    x, y, z = torch.minimum(low[:, None] + corners, size - 1).long().unbind(2)
+    return torch.einsum("nk,nkc->nc", weights, vectors[z, y, x].float())

@@ -3,74 +3,89 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..embedding.embedding import Embedding, Level
+from ..embedding.embedding import Level
 
 Axes = tuple[Tensor, Tensor, Tensor]
 """Indices (z, y, x), shaped `[n,k,s,1,1]`, `[n,k,1,s,1]`, `[n,k,1,1,s]`, so that they broadcast to boxes."""
 
 FINE_PER_COARSE = 2
+CACHED_CELLS = 8192
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """Cubes of `2 reach + 1` coarse cells around peaks `[n,k,3]` (z,y,x), and the fine cells inside them."""
+    """Cubes of `2 reach + 1` coarse cells around the cells `[n,k,3]` (z,y,x), and the fine cells inside them."""
 
-    peaks: Tensor
+    centers: Tensor
     reach: int
+
+    def coarse_axes(self, margin: int = 0) -> Axes:
+        """Coarse indices, `margin` more to each side; they may lie outside the grid."""
+        reach = self.reach + margin
+        return _axes(self.centers - reach, 2 * reach + 1)
 
     def fine_axes(self) -> Axes:
         """Fine indices; they may lie outside the grid."""
-        side = FINE_PER_COARSE * (2 * self.reach + 1)
-        return self._axes(self.fine_start(), side)
+        return _axes(self.fine_start(), FINE_PER_COARSE * (2 * self.reach + 1))
 
     def fine_start(self) -> Tensor:
         """Fine index `[n,k,3]` (z,y,x) of the first cell of each box."""
-        return (self.peaks - self.reach) * FINE_PER_COARSE
+        return (self.centers - self.reach) * FINE_PER_COARSE
 
-    def fine_similarity(self, queries: Tensor, level: Level) -> Tensor:
-        """Cosine `[n,k,s,s,s]` of each query with the fine cells of its boxes."""
-        flat = _flat_index(self.fine_axes(), level)
-        cells, vectors = flat.flatten(1), level.vectors.flatten(0, 2)
-        # One query's boxes at a time stay in a CPU's cache, which makes this ten times as fast; a GPU wants all at once.
-        step = 1 if vectors.device.type == "cpu" else len(queries)
-        cosines = [
-            torch.bmm(_gathered(vectors, part), sought[:, :, None])
-            for part, sought in zip(cells.split(step), queries.split(step), strict=True)
-        ]
+    def cells(self, flat: Tensor) -> Tensor:
+        """Coarse index `[n,k,3]` (z,y,x) of the cell with number `[n,k]` in each box."""
+        side = 2 * self.reach + 1
+        inside = torch.stack([flat // side**2, flat // side % side, flat % side], dim=-1)
+        return self.centers - self.reach + inside
+
+
+class Cosines:
+    """Cosines of n queries `[n,C]` with the cells of a level."""
+
+    def __init__(self, queries: Tensor, level: Level) -> None:
+        self._queries, self._level = queries, level
+
+    @cached_property
+    def everywhere(self) -> Tensor:
+        """With all cells, `[n,D,H,W]` in the format of the level's vectors."""
+        vectors = self._level.vectors
+        return (self._queries.to(vectors.dtype) @ vectors.flatten(0, 2).T).view(-1, *vectors.shape[:3])
+
+    def at(self, axes: Axes) -> Tensor:
+        """With the cells of each query's boxes, `[n,k,s,s,s]` float32, those at the border repeated beyond it."""
+        vectors = self._level.vectors
+        flat = _flat_index(axes, self._level)
+        cells = flat.flatten(1)
+        # one product with all cells is cheaper than reading most of them several times
+        if "everywhere" in vars(self) or cells.numel() > vectors[..., 0].numel():
+            return self.everywhere.flatten(1).gather(1, cells).float().view(flat.shape)
+        rows = vectors.flatten(0, 2)
+        # few cells at a time stay in a CPU's cache, which makes this ten times as fast; a GPU wants all at once
+        step = max(1, CACHED_CELLS // cells.shape[1]) if vectors.device.type == "cpu" else len(cells)
+        parts = zip(cells.split(step), self._queries.split(step), strict=True)
+        cosines = [torch.bmm(_gathered(rows, part), sought[:, :, None]) for part, sought in parts]
         return torch.cat(cosines).view(flat.shape)
 
-    def upsampled(self, coarse: Tensor) -> Tensor:
-        """Coarse similarity `[n,D,H,W]` at the fine cells of the boxes, trilinear, `[n,k,s,s,s]`."""
-        wider = self.reach + 1
-        axes = self._axes(self.peaks - wider, 2 * wider + 1)
-        z, y, x = (axis.clamp(0, size - 1) for axis, size in zip(axes, coarse.shape[1:], strict=True))
-        number = torch.arange(len(coarse), device=coarse.device).view(-1, 1, 1, 1, 1)
-        fine = functional.interpolate(
-            coarse[number, z, y, x].float(),
-            scale_factor=float(FINE_PER_COARSE),
-            mode="trilinear",
-            align_corners=False,
-        )
-        margin = FINE_PER_COARSE
-        return fine[:, :, margin:-margin, margin:-margin, margin:-margin]
 
-    def inside(self, target: Embedding) -> Tensor:
-        """Which fine cells of the boxes `[n,k,s,s,s]` exist."""
-        z, y, x = (
-            (axis >= 0) & (axis < size)
-            for axis, size in zip(self.fine_axes(), target.fine.vectors.shape[:3], strict=True)
-        )
-        return z & y & x
+def upsampled(coarse: Tensor) -> Tensor:
+    """Values `[n,k,s,s,s]` of boxes of coarse cells with one more around them, trilinear at the boxes' fine cells."""
+    fine = functional.interpolate(
+        coarse, scale_factor=float(FINE_PER_COARSE), mode="trilinear", align_corners=False
+    )
+    margin = FINE_PER_COARSE
+    return fine[:, :, margin:-margin, margin:-margin, margin:-margin]
 
-    def _axes(self, start: Tensor, side: int) -> Axes:
-        index = start[..., None] + torch.arange(side, device=start.device)
-        z, y, x = index.unbind(2)
-        return z[:, :, :, None, None], y[:, :, None, :, None], x[:, :, None, None, :]
+
+def outside(axes: Axes, level: Level) -> Tensor:
+    """Which cells of boxes `[n,k,s,s,s]` do not exist."""
+    z, y, x = ((axis < 0) | (axis >= size) for axis, size in zip(axes, level.vectors.shape[:3], strict=True))
+    return z | y | x
 
 
 def square_distance(axes: Axes, level: Level, points_lps: Tensor) -> Tensor:
@@ -91,6 +106,13 @@ def whole_grid(level: Level) -> Axes:
         torch.arange(height, device=device).view(1, 1, 1, -1, 1),
         torch.arange(width, device=device).view(1, 1, 1, 1, -1),
     )
+
+
+def _axes(start: Tensor, side: int) -> Axes:
+    """Axes of cubes that begin at the cells `[n,k,3]`."""
+    index = start[..., None] + torch.arange(side, device=start.device)
+    z, y, x = index.unbind(2)
+    return z[:, :, :, None, None], y[:, :, None, :, None], x[:, :, None, None, :]
 
 
 def _gathered(vectors: Tensor, index: Tensor) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..embedding.embedding import Embedding
+from ..threads import torch_threads
 from .prediction import Correspondences, Prediction
 from .queries import Matches, Queries, SearchSettings
 from .refinement import Refined, refine
@@ -16,6 +18,8 @@ from .search import search
 
 CONSISTENT_MM = 8.0
 LEAST_SUPPORT = 10.0
+FEW_POINTS = 4
+"""So few that handing parts of the work to other threads takes longer than doing it."""
 CYCLE_TOLERANCE_MM = 2.0
 """How much longer the cycle of a refined match may be: half the grid that the embeddings lie on."""
 
@@ -77,7 +81,14 @@ class PairMatcher:
         `extra` are further templates that show some of the points; they are looked for with the mean of all their
         vectors.
         """
-        queries, prediction = Queries.at(self.template, points_lps), self.predict(points_lps)
+        prediction = self.predict(points_lps)
+        with torch_threads(1) if len(points_lps) <= FEW_POINTS else nullcontext():
+            return self._matched(points_lps, prediction, extra)
+
+    def _matched(
+        self, points_lps: np.ndarray, prediction: Prediction | None, extra: Sequence[ExtraTemplate]
+    ) -> PointMatches:
+        queries = Queries.at(self.template, points_lps)
         for template in extra:
             queries, prediction = template.joined(queries, prediction)
         matches = search(queries, self.target, self.settings, prediction)

@@ -35,8 +35,8 @@ class Prediction:
     positions_lps: np.ndarray
     spread_mm: np.ndarray
 
-    def part(self, start: int, stop: int) -> Prediction:
-        return Prediction(self.positions_lps[start:stop], self.spread_mm[start:stop])
+    def at_rows(self, rows: np.ndarray) -> Prediction:
+        return Prediction(self.positions_lps[rows], self.spread_mm[rows])
 
     def combined(self, other: Prediction, rows: np.ndarray) -> Prediction:
         """With the rows chosen by a mask `(n,)` averaged with another prediction of them, by their precisions."""

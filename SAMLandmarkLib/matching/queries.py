@@ -57,8 +57,9 @@ class Queries:
     def __len__(self) -> int:
         return len(self.fine)
 
-    def part(self, start: int, stop: int) -> Queries:
-        return Queries(self.fine[start:stop], self.coarse[start:stop])
+    def at_rows(self, rows: np.ndarray) -> Queries:
+        index = torch.as_tensor(rows, device=self.fine.device)
+        return Queries(self.fine[index], self.coarse[index])
 
     def added(self, other: Queries, rows: np.ndarray) -> Queries:
         """With those of another template added to the rows chosen by a mask `(n,)`, unit length again."""
@@ -78,6 +79,19 @@ class Matches:
     score: np.ndarray
     fine: np.ndarray
     coarse: np.ndarray
+
+    @classmethod
+    def none(cls, count: int, candidates: int) -> Matches:
+        """Of `count` queries that were not looked for yet."""
+        unknown = np.full((count, candidates), np.nan)
+        positions = np.full((count, candidates, 3), np.nan)
+        return cls(positions, np.full_like(unknown, -np.inf), unknown, unknown.copy())
+
+    def put(self, rows: np.ndarray, found: Matches) -> None:
+        """Set the candidates of some queries to those found, of which there may be fewer."""
+        count = found.score.shape[1]
+        for name in ("positions_lps", "score", "fine", "coarse"):
+            getattr(self, name)[rows, :count] = getattr(found, name)
 
     @property
     def best_lps(self) -> np.ndarray:

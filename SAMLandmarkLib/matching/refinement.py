@@ -111,9 +111,8 @@ def _smoothed(boxes: Tensor, line: Tensor) -> Tensor:
     """Means of `[n,c,s,s,s]`, weighted by a line in each direction, wherever all of it fits, `[n,c,r,r,r]`."""
     places = boxes.shape[-1] - len(line) + 1
     band = torch.stack([functional.pad(line, (start, places - 1 - start)) for start in range(places)])
-    for _ in range(3):
-        boxes = (boxes @ band.T).movedim(-1, 2)
-    return boxes
+    planes = band @ (boxes @ band.T)
+    return (band @ planes.flatten(3)).unflatten(3, (places, places))
 
 
 def _product(pattern: Tensor, searched: Tensor) -> Tensor:

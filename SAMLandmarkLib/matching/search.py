@@ -1,6 +1,9 @@
-"""Nearest-neighbour search: coarse peaks over the whole target, then the fine grid around each of them."""
+"""Nearest-neighbour search: near the predicted place where that is sure to be enough, else over the whole target."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -8,31 +11,37 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..embedding.embedding import Embedding, Level
-from .boxes import Axes, Boxes, square_distance, whole_grid
+from .boxes import Axes, Boxes, Cosines, outside, square_distance, upsampled, whole_grid
 from .peaks import ranked_candidates, separate_peaks
 from .prediction import Prediction
 from .queries import Matches, Queries, SearchSettings
 
-CHUNK_BOXES = 128
-"""Boxes searched at a time; bounds the memory of the search to about 200 MB."""
+ROWS_ANYWHERE, ROWS_NEAR = 32, 128
+"""Queries searched at a time; larger arrays than these make would be fresh memory each time, which is slow."""
+NEAR_REACHES = (3, 12)
+"""Least and largest half side, in coarse cells, of the region around a predicted place that is searched alone."""
+NEAR_BOX_REACH = 2
 
 
 def search(
     queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None = None
 ) -> Matches:
-    """Find each query in the target, near its predicted place if there is one; sub-voxel positions."""
-    chunk = max(1, CHUNK_BOXES // settings.candidates)
-    parts = []
-    for start in range(0, len(queries), chunk):
-        stop = min(start + chunk, len(queries))
-        near = None if prediction is None else prediction.part(start, stop)
-        parts.append(_search_chunk(queries.part(start, stop), target, settings, near))
-    return Matches(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("positions_lps", "score", "fine", "coarse")
-        )
-    )
+    """Find each query in the target, near its predicted place if there is one; sub-voxel positions.
+
+    Some way from the predicted place all cells pay the same penalty, so no cell beyond can score higher than two equal
+    vectors less that penalty. Where a match nearby does, the rest of the target is not searched, and the match has no
+    other candidates.
+    """
+    matches = Matches.none(len(queries), settings.candidates)
+    if prediction is not None:
+        for rows, reach in _near_rows(prediction, target, settings):
+            matches.put(rows, _near(queries.at_rows(rows), target, settings, prediction.at_rows(rows), reach))
+    most_beyond = 1 + settings.coarse_weight - settings.prediction_cap
+    unsure = np.flatnonzero(~(matches.score[:, 0] >= most_beyond))
+    for rows in _chunks(unsure, ROWS_ANYWHERE):
+        predicted = None if prediction is None else prediction.at_rows(rows)
+        matches.put(rows, _anywhere(queries.at_rows(rows), target, settings, predicted))
+    return matches
 
 
 def similarity_map(query: Queries, target: Embedding) -> Tensor:
@@ -40,33 +49,77 @@ def similarity_map(query: Queries, target: Embedding) -> Tensor:
     vectors = target.fine.vectors
     fine = (vectors.flatten(0, 2).float() @ query.fine[0]).view(vectors.shape[:3])
     coarse = functional.interpolate(
-        _coarse_similarity(query, target)[None], scale_factor=2.0, mode="trilinear", align_corners=False
+        Cosines(query.coarse, target.coarse).everywhere.float()[None],
+        scale_factor=2.0,
+        mode="trilinear",
+        align_corners=False,
     )[0, 0]
     depth, height, width = fine.shape
     return (fine + coarse[:depth, :height, :width]) / 2
 
 
-def _search_chunk(
+def _near_rows(
+    prediction: Prediction, target: Embedding, settings: SearchSettings
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Rows that need regions of about the same size, and half the side of these in coarse cells."""
+    capped_mm = math.sqrt(settings.prediction_cap / settings.prediction_weight) * prediction.spread_mm
+    # the predicted place lies anywhere in the middle cell
+    needed = np.ceil(capped_mm / target.coarse.grid.spacing_mm + 0.5).astype(int)
+    least, largest = NEAR_REACHES
+    order = np.argsort(needed, kind="stable")
+    for rows in _chunks(order[needed[order] <= largest], ROWS_NEAR):
+        yield rows, max(least, int(needed[rows[-1]]))
+
+
+def _chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _near(
+    queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction, reach: int
+) -> Matches:
+    """The best match of each query in a region around its predicted place, looked for on the coarse grid first."""
+    center = np.rint(target.coarse.grid.index_from_lps(prediction.positions_lps))[:, None, ::-1]
+    region = Boxes(torch.as_tensor(center.copy(), device=target.coarse.vectors.device).long(), reach)
+    axes = region.coarse_axes()
+    coarse = Cosines(queries.coarse, target.coarse)
+    score = settings.coarse_weight * coarse.at(axes) + Cosines(queries.fine, target.thinned).at(axes)
+    score -= _penalty(axes, target.coarse, settings, prediction)
+    score.masked_fill_(outside(axes, target.coarse), -torch.inf)
+    boxes = Boxes(region.cells(score.flatten(2).argmax(dim=2)), NEAR_BOX_REACH)
+    return _in_boxes(boxes, coarse, queries, target, settings, prediction)
+
+
+def _anywhere(
     queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None
 ) -> Matches:
-    coarse = _coarse_similarity(queries, target)
-    coarse_score = settings.coarse_weight * coarse
+    """The best matches of each query around the separate peaks of its coarse similarity with the whole target."""
+    coarse = Cosines(queries.coarse, target.coarse)
+    score = settings.coarse_weight * coarse.everywhere.float()
     if prediction is not None:
-        coarse_score -= _penalty(whole_grid(target.coarse), target.coarse, settings, prediction)[:, 0]
-    boxes = Boxes(separate_peaks(coarse_score, settings), settings.reach_cells)
-    fine_cosine = boxes.fine_similarity(queries.fine, target.fine)
-    coarse_cosine = boxes.upsampled(coarse)
+        score -= _penalty(whole_grid(target.coarse), target.coarse, settings, prediction)[:, 0]
+    boxes = Boxes(separate_peaks(score, settings), settings.reach_cells)
+    return _in_boxes(boxes, coarse, queries, target, settings, prediction)
+
+
+def _in_boxes(
+    boxes: Boxes,
+    coarse: Cosines,
+    queries: Queries,
+    target: Embedding,
+    settings: SearchSettings,
+    prediction: Prediction | None,
+) -> Matches:
+    """The best match in each box."""
+    axes = boxes.fine_axes()
+    fine_cosine = Cosines(queries.fine, target.fine).at(axes)
+    coarse_cosine = upsampled(coarse.at(boxes.coarse_axes(margin=1)))
     score = fine_cosine + settings.coarse_weight * coarse_cosine
     if prediction is not None:
-        score -= _penalty(boxes.fine_axes(), target.fine, settings, prediction)
-    score = score.masked_fill(~boxes.inside(target), -torch.inf)
+        score -= _penalty(axes, target.fine, settings, prediction)
+    score.masked_fill_(outside(axes, target.fine), -torch.inf)
     return ranked_candidates(score, fine_cosine, coarse_cosine, boxes.fine_start(), queries.fine, target.fine)
-
-
-def _coarse_similarity(queries: Queries, target: Embedding) -> Tensor:
-    vectors = target.coarse.vectors
-    similarity = queries.coarse.to(vectors.dtype) @ vectors.flatten(0, 2).T
-    return similarity.float().view(len(queries), *vectors.shape[:3])
 
 
 def _penalty(axes: Axes, level: Level, settings: SearchSettings, prediction: Prediction) -> Tensor:
@@ -75,4 +128,4 @@ def _penalty(axes: Axes, level: Level, settings: SearchSettings, prediction: Pre
     center = torch.as_tensor(prediction.positions_lps, dtype=torch.float32, device=device)
     spread = torch.as_tensor(prediction.spread_mm, dtype=torch.float32, device=device)
     factor = settings.prediction_weight / spread.square().view(-1, 1, 1, 1, 1)
-    return (square_distance(axes, level, center) * factor).clamp(max=settings.prediction_cap)
+    return (square_distance(axes, level, center) * factor).clamp_(max=settings.prediction_cap)

@@ -21,7 +21,7 @@ from .folding import fold_batch_norm
 from .model_card import METADATA_FILE, bundled_model
 from .network import AIR_HU, SamNetwork
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TEST_VECTOR_FILE = "test_vector.npz"
 MINIMUM_COSINE = {torch.float32: 0.995, torch.bfloat16: 0.97}
 """How well this machine must reproduce the exported embeddings; weights are stored as float16."""
@@ -38,7 +38,7 @@ class ModelMetadata:
     coarse_spacing_mm: float = 8.0
     fine_dimension: int = 64
     coarse_dimension: int = 128
-    size_divisor: int = 32
+    size_divisor: int = SamNetwork.size_divisor
     tile_halo: int = 16
     test_vector_sha256: str = ""
     training: dict = field(default_factory=dict)
@@ -55,8 +55,9 @@ class EmbeddingModel:
     def __init__(
         self, module: torch.jit.ScriptModule, metadata: ModelMetadata, checksum: str, device: torch.device
     ) -> None:
-        self.module, self.metadata, self.checksum, self.device = module, metadata, checksum, device
+        self.metadata, self.checksum, self.device = metadata, checksum, device
         self.dtype = compute_dtype(device)
+        self.module = module.to(device, self.dtype)
 
     @classmethod
     def load(cls, path: str | Path | None = None, device: str | torch.device = "auto") -> EmbeddingModel:
@@ -68,7 +69,7 @@ class EmbeddingModel:
         path = bundled_model() if path is None else Path(path)
         contents = _read_bytes(path)
         module, metadata, packed = _parse(contents, path)
-        model = cls(module.to(device), metadata, hashlib.sha256(contents).hexdigest(), device)
+        model = cls(module, metadata, hashlib.sha256(contents).hexdigest(), device)
         model._check(packed, path)
         return model
 
@@ -90,11 +91,7 @@ class EmbeddingModel:
     def _run(self, method, *inputs: Tensor) -> Tensor:
         inputs = [x.to(self.device).contiguous(memory_format=torch.channels_last_3d) for x in inputs]
         # fusion would compile anew for each volume size; the time is in the convolutions
-        with (
-            torch.inference_mode(),
-            torch.jit.optimized_execution(False),
-            torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16),
-        ):
+        with torch.inference_mode(), torch.jit.optimized_execution(False):
             return method(*inputs)
 
     def _check(self, packed: bytes, path: Path) -> None:
@@ -132,7 +129,7 @@ def export_bundle(network: SamNetwork, path: str | Path, metadata: ModelMetadata
         metadata,
         fine_dimension=branches[0].head.out_channels,
         coarse_dimension=branches[1].head.out_channels,
-        size_divisor=max(branches[0].size_divisor, 2 * branches[1].size_divisor),
+        size_divisor=network.size_divisor,
         tile_halo=branches[0].tile_halo,
         test_vector_sha256=hashlib.sha256(test_vector).hexdigest(),
     )

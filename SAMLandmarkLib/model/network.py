@@ -31,19 +31,15 @@ FINE_BRANCH = BranchConfig(channels=(32, 64, 128, 160), blocks=(1, 1, 2, 1), dim
 COARSE_BRANCH = BranchConfig(channels=(32, 64, 128, 192), blocks=(1, 2, 2, 2), dimension=128)
 
 
-class HuWindows(nn.Module):
-    """Map HU `[B,1,D,H,W]` to one channel per window, clipped to [-1, 1]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        bounds = torch.tensor(HU_WINDOWS)
-        shape = (1, len(HU_WINDOWS), 1, 1, 1)
-        self.register_buffer("center", bounds.mean(dim=1).view(shape))
-        self.register_buffer("half_width", ((bounds[:, 1] - bounds[:, 0]) / 2).view(shape))
-
-    def forward(self, hu: Tensor) -> Tensor:
-        # in place: on whole volumes, fresh memory costs more than the arithmetic
-        return (hu - self.center).div_(self.half_width).clamp_(-1.0, 1.0)
+def hu_windows(hu: Tensor, bounds: list[tuple[float, float]], dtype: torch.dtype) -> Tensor:
+    """Map HU `[B,C,D,H,W]` to C channels per window, clipped to [-1, 1], channels last in memory."""
+    channels = hu.shape[1]
+    shape = [hu.shape[0], hu.shape[2], hu.shape[3], hu.shape[4], channels * len(bounds)]
+    result = torch.empty(shape, dtype=dtype, device=hu.device).permute(0, 4, 1, 2, 3)
+    for window, (low, high) in enumerate(bounds):
+        scaled = (hu - (low + high) / 2).div_((high - low) / 2).clamp_(-1.0, 1.0)
+        result[:, window * channels : (window + 1) * channels] = scaled
+    return result
 
 
 def space_to_depth(x: Tensor) -> Tensor:
@@ -55,8 +51,18 @@ def space_to_depth(x: Tensor) -> Tensor:
     return x.permute(0, 4, 1, 2, 3)
 
 
-def upsample_by_two(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2.0, mode="trilinear", align_corners=False)
+def even(x: Tensor) -> Tensor:
+    """With the last cells repeated where a side is odd, so that the grid can be halved."""
+    depth, height, width = x.shape[2] % 2, x.shape[3] % 2, x.shape[4] % 2
+    if depth + height + width == 0:
+        return x
+    return functional.pad(x, [0, width, 0, height, 0, depth], mode="replicate")
+
+
+def added_to_upsampled(finer: Tensor, coarser: Tensor) -> Tensor:
+    """The sum of features and those of half the resolution, which may reach one cell further."""
+    upsampled = functional.interpolate(coarser, scale_factor=2.0, mode="trilinear", align_corners=False)
+    return upsampled[:, :, : finer.shape[2], : finer.shape[3], : finer.shape[4]].add_(finer)
 
 
 def convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -80,7 +86,8 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x + self.second(self.first(x)))
+        # in place here and below: on whole volumes, fresh memory costs more than the arithmetic
+        return functional.relu_(self.second(self.first(x)).add_(x))
 
 
 def residual_stage(channels: int, blocks: int) -> nn.Sequential:
@@ -99,9 +106,9 @@ def halve(inputs: int, outputs: int) -> nn.Sequential:
 class EmbeddingBranch(nn.Module):
     """Encoder and decoder that turn HU on a grid into vectors on the grid of half its resolution.
 
-    Input `[B,1,D,H,W]` HU with sides divisible by `size_divisor`; output `[B,dimension,D/2,H/2,W/2]`, not yet
-    normalised (training looks up few of the vectors, and normalising all of them would cost a quarter of a step).
-    Output cell i is centred on input coordinate 2 i + 0.5.
+    Input `[B,1,D,H,W]` HU with even sides; output `[B,dimension,D/2,H/2,W/2]`, not yet normalised (training looks up
+    few of the vectors, and normalising all of them would cost a quarter of a step). Output cell i is centred on input
+    coordinate 2 i + 0.5.
     """
 
     stride = 2
@@ -111,8 +118,7 @@ class EmbeddingBranch(nn.Module):
     def __init__(self, config: BranchConfig) -> None:
         super().__init__()
         channels = config.channels
-        self.size_divisor = 2 ** len(channels)
-        self.windows = HuWindows()
+        self.windows = list(HU_WINDOWS)
         self.stem = convolution(8 * len(HU_WINDOWS), channels[0])
         self.stages = nn.ModuleList(map(residual_stage, channels, config.blocks))
         self.downs = nn.ModuleList(map(halve, channels[:-1], channels[1:]))
@@ -125,11 +131,11 @@ class EmbeddingBranch(nn.Module):
 
     def forward(self, hu: Tensor) -> Tensor:
         finest = self._finest_level(hu)
-        return self._merge(finest, self.deepen(self.downs[0](finest)))
+        return self._merge(finest, self.deepen(self.downs[0](even(finest))))
 
     def reduce(self, hu: Tensor) -> Tensor:
         """First part of `forward`: features at a quarter of the input resolution, small enough to keep them all."""
-        return self.downs[0](self._finest_level(hu))
+        return self.downs[0](even(self._finest_level(hu)))
 
     def deepen(self, reduced: Tensor) -> Tensor:
         """Second part: all deeper levels and the way back to the resolution of `reduced`."""
@@ -141,11 +147,11 @@ class EmbeddingBranch(nn.Module):
                 levels.append(x)
                 for down_index, down in enumerate(self.downs):
                     if down_index == index:
-                        x = down(x)
+                        x = down(even(x))
         for index, merge in enumerate(self.merges):
             for lateral_index, lateral in enumerate(self.laterals):
                 if lateral_index == index:
-                    x = merge(levels[-2 - index] + upsample_by_two(lateral(x)))
+                    x = merge(added_to_upsampled(levels[-2 - index], lateral(x)))
         return x
 
     def finish(self, hu: Tensor, deep: Tensor) -> Tensor:
@@ -153,25 +159,34 @@ class EmbeddingBranch(nn.Module):
         return self._merge(self._finest_level(hu), deep)
 
     def _finest_level(self, hu: Tensor) -> Tensor:
-        return self.stages[0](self.stem(space_to_depth(self.windows(hu))))
+        windows = hu_windows(space_to_depth(hu), self.windows, self.head.weight.dtype)
+        return self.stages[0](self.stem(windows))
 
     def _merge(self, finest: Tensor, deep: Tensor) -> Tensor:
-        return self.head(self.merge_finest(finest + upsample_by_two(self.laterals[-1](deep))))
+        return self.head(self.merge_finest(added_to_upsampled(finest, self.laterals[-1](deep))))
 
 
-def unit_vectors(features: Tensor) -> Tensor:
-    """L2-normalise over channels, in float32: bfloat16 would cost sub-voxel accuracy."""
-    vectors = features.float()
-    return vectors.div_(torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_(min=1e-12))
+def unit_vectors(features: Tensor, slab_cells: int = 4) -> Tensor:
+    """L2-normalise over channels, in float32 since bfloat16 would cost sub-voxel accuracy; float16, channels last."""
+    batch, channels, depth, height, width = features.shape
+    result = torch.empty([batch, depth, height, width, channels], dtype=torch.half, device=features.device)
+    # slab by slab, which keeps the float32 numbers in a CPU's cache
+    for start in range(0, depth, slab_cells):
+        slab = features[:, :, start : start + slab_cells].permute(0, 2, 3, 4, 1).float()
+        length = torch.linalg.vector_norm(slab, dim=-1, keepdim=True).clamp_(min=1e-12)
+        result[:, start : start + slab_cells] = slab.div_(length)
+    return result.permute(0, 4, 1, 2, 3)
 
 
 class SamNetwork(nn.Module):
     """Fine and coarse L2-normalised embeddings of a CT volume on the canonical 2 mm grid.
 
     `fine(hu)` embeds 2 mm voxels on a 4 mm grid; `coarse(hu)` averages the same voxels to 4 mm and embeds them on an
-    8 mm grid. Both take HU `[B,1,D,H,W]`, all sides divisible by 32. `fine` is also to be had in three parts, of which
+    8 mm grid. Both take HU `[B,1,D,H,W]`, all sides divisible by 4. `fine` is also to be had in three parts, of which
     the first and the last, the ones that need much memory, work on slabs.
     """
+
+    size_divisor = 4
 
     def __init__(self, fine: BranchConfig = FINE_BRANCH, coarse: BranchConfig = COARSE_BRANCH) -> None:
         super().__init__()

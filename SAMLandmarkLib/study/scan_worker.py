@@ -22,6 +22,7 @@ from ..errors import LandmarkError, ModelError, SAMLandmarkError, VolumeError, V
 from ..failures import describe_exception
 from ..landmarks import LandmarkSet
 from ..review.item import point_or_none
+from ..threads import torch_threads
 from ..volume import Volume
 from ..worker_settings import WorkerSettings
 from ..workshop import EmbeddedScan, PreparedScan, Workshop
@@ -88,7 +89,8 @@ class ScanWorker:
                 target = self._embed(prepared)
         finally:
             self._embedding.release()
-        with watch.timing("match"), _threads(1):
+        # one thread, as other numbers change the last digits: the table is the same with any number of workers
+        with watch.timing("match"), torch_threads(1):
             first, *others = templates
             extra = [(template.scan, template.landmarks) for template in others]
             result = self._shop.transfer(first.scan, first.landmarks, target, extra)
@@ -100,7 +102,7 @@ class ScanWorker:
         )
 
     def _embed(self, scan: PreparedScan) -> EmbeddedScan:
-        with _threads(self._thread_count):
+        with torch_threads(self._thread_count):
             return self._shop.embed(scan)
 
     def _known_templates(self, job: Job, inputs: dict[str, InputState]) -> list[_KnownTemplate]:
@@ -182,23 +184,6 @@ class _Templates:
             return self._make(template, csv_frame)
         except (VolumeError, LandmarkError) as error:
             return error
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Have torch compute with so many threads for this thread of ours, each of which has its own number.
-
-    Embeddings are the same with any number, but the last digits of a match are not; so matches are made with one,
-    beside the embedding of the next scan, and a study gives the same table with any number of workers.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _stamp_or_none(template: Template) -> str | None:

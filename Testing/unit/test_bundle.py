@@ -78,7 +78,7 @@ def test_other_format_version_is_refused(model_path, tmp_path):
         return json.dumps(json.loads(contents) | {"format_version": 99}).encode()
 
     path = rewritten(model_path, tmp_path / "newer.pt", "samlandmark.json", newer)
-    with pytest.raises(ModelError, match=r"newer\.pt: model format 99, .* reads 1"):
+    with pytest.raises(ModelError, match=r"newer\.pt: model format 99, .* reads 2"):
         EmbeddingModel.load(path, "cpu")
 
 
