@@ -95,11 +95,17 @@ class TransferRun:
         self._landmarks = LandmarkSet.read(request.landmarks, request.csv_frame)
         progress = start_volume(request.template.name)
         progress("reading", 0.0)
-        self._template = Volume.read(request.template)
-        _warn_of_unusable_landmarks(self._template, self._landmarks)
+        template = Volume.read(request.template)
+        _warn_of_unusable_landmarks(template, self._landmarks)
         self._engine = TransferEngine(request.device, request.model, request.max_memory, request.profile)
-        self._embedding = self._engine.embed(self._template, progress)
+        prepared, self._template = self._engine.prepare(template), self._if_pictured(template)
+        del template
+        self._embedding = self._engine.embed(prepared, progress)
         self._extra_templates = [self._extra_template(*paths) for paths in request.extra_templates]
+
+    def _if_pictured(self, volume: Volume) -> Volume | None:
+        """The volume where a picture will need its voxels; they take more memory than everything made of them."""
+        return volume if self.request.picture else None
 
     def _extra_template(self, scan: Path, landmarks: Path) -> tuple[Embedding, LandmarkSet]:
         """A further template, embedded; one that shares no label with the first is a mistake."""
@@ -138,12 +144,13 @@ class TransferRun:
         target = Volume.read(path)
         target.name = name
         # The engine would keep volumes that it embeds itself, and there may be hundreds of targets.
-        embedding = self._engine.embed(target, progress)
+        prepared, target = self._engine.prepare(target), self._if_pictured(target)
+        embedding = self._engine.embed(prepared, progress)
         result = self._engine.transfer(
             self._embedding, self._landmarks, embedding, progress, self._extra_templates
         )
         files.append(write_result_markups(self._output, result))
-        if self.request.picture:
+        if target is not None:
             picture = self._output / file_name(name, ".png")
             write_comparison_picture(
                 picture, self._template, self._landmarks, target, result, self.request.truth

@@ -38,12 +38,6 @@ class Boxes:
         """Fine index `[n,k,3]` (z,y,x) of the first cell of each box."""
         return (self.centers - self.reach) * FINE_PER_COARSE
 
-    def cells(self, flat: Tensor) -> Tensor:
-        """Coarse index `[n,k,3]` (z,y,x) of the cell with number `[n,k]` in each box."""
-        side = 2 * self.reach + 1
-        inside = torch.stack([flat // side**2, flat // side % side, flat % side], dim=-1)
-        return self.centers - self.reach + inside
-
 
 class Cosines:
     """Cosines of n queries `[n,C]` with the cells of a level."""

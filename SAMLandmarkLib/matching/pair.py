@@ -131,7 +131,8 @@ class PairMatcher:
         from, which would make every cycle look good.
         """
         prediction = _predicted(self.correspondences.reversed, found_lps)
-        return search(Queries.at(self.target, found_lps), self.template, self.settings, prediction).best_lps
+        queries = Queries.at(self.target, found_lps)
+        return search(queries, self.template, self.settings, prediction, alternatives=False).best_lps
 
     def _agreement(
         self, matches: Matches, prediction: Prediction | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -24,18 +25,23 @@ NEAR_BOX_REACH = 2
 
 
 def search(
-    queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction | None = None
+    queries: Queries,
+    target: Embedding,
+    settings: SearchSettings,
+    prediction: Prediction | None = None,
+    alternatives: bool = True,
 ) -> Matches:
     """Find each query in the target, near its predicted place if there is one; sub-voxel positions.
 
     Some way from the predicted place all cells pay the same penalty, so no cell beyond can score higher than two equal
-    vectors less that penalty. Where a match nearby does, the rest of the target is not searched, and the match has no
-    other candidates.
+    vectors less that penalty. Where a match nearby does, the rest of the target is not searched. Its other candidates
+    are nearby then, or left out without `alternatives`, which saves a third of the time.
     """
     matches = Matches.none(len(queries), settings.candidates)
+    nearby = settings if alternatives else replace(settings, candidates=1)
     if prediction is not None:
         for rows, reach in _near_rows(prediction, target, settings):
-            matches.put(rows, _near(queries.at_rows(rows), target, settings, prediction.at_rows(rows), reach))
+            matches.put(rows, _near(queries.at_rows(rows), target, nearby, prediction.at_rows(rows), reach))
     most_beyond = 1 + settings.coarse_weight - settings.prediction_cap
     unsure = np.flatnonzero(~(matches.score[:, 0] >= most_beyond))
     for rows in _chunks(unsure, ROWS_ANYWHERE):
@@ -79,15 +85,15 @@ def _chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
 def _near(
     queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction, reach: int
 ) -> Matches:
-    """The best match of each query in a region around its predicted place, looked for on the coarse grid first."""
+    """The best matches of each query in a region around its predicted place, looked for on the coarse grid first."""
     center = np.rint(target.coarse.grid.index_from_lps(prediction.positions_lps))[:, None, ::-1]
-    region = Boxes(torch.as_tensor(center.copy(), device=target.coarse.vectors.device).long(), reach)
-    axes = region.coarse_axes()
+    center = torch.as_tensor(center.copy(), device=target.coarse.vectors.device).long()
+    axes = Boxes(center, reach).coarse_axes()
     coarse = Cosines(queries.coarse, target.coarse)
     score = settings.coarse_weight * coarse.at(axes) + Cosines(queries.fine, target.thinned).at(axes)
     score -= _penalty(axes, target.coarse, settings, prediction)
     score.masked_fill_(outside(axes, target.coarse), -torch.inf)
-    boxes = Boxes(region.cells(score.flatten(2).argmax(dim=2)), NEAR_BOX_REACH)
+    boxes = Boxes(center - reach + separate_peaks(score[:, 0], settings), NEAR_BOX_REACH)
     return _in_boxes(boxes, coarse, queries, target, settings, prediction)
 
 

@@ -134,7 +134,8 @@ def test_what_comes_from_files_is_escaped(pages, parsed):
 
 def test_no_page_tells_where_files_lie(pages, scans):
     for text in pages.values():
-        assert "/tmp" not in text and str(scans) not in text and str(scans.name) not in text
+        written = re.sub(r"data:[^\"]*", "", text)
+        assert "/tmp" not in written and str(scans) not in written and str(scans.name) not in written
     assert "june.nii.gz" in pages[OTHER] and "the manifest study.csv" in pages[""]
 
 

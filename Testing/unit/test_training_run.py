@@ -11,6 +11,7 @@ import torch
 
 from SAMLandmarkLib.errors import ModelError, UsageError
 from SAMLandmarkLib.model.bundle import EmbeddingModel
+from SAMLandmarkLib.training import mining, trainer
 from SAMLandmarkLib.training.command import TrainingRequest, export_run, mean_state, run_training
 from SAMLandmarkLib.training.config import TrainingConfig
 from SAMLandmarkLib.training.losses import retrieval_accuracy, soft_info_nce
@@ -24,7 +25,10 @@ SMALL = {
     "pairs_per_step": 1,
     "anchors": 128,
     "warmup_steps": 4,
+    # mining matches thousands of points; it has tests of its own
+    "mine_from": 1.0,
 }
+LOG_STEPS = 30
 
 
 @pytest.fixture(scope="module")
@@ -38,31 +42,37 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return torch.load(run / "checkpoint.pt", weights_only=True)["network"]
 
 
-def test_training_learns_and_exports_a_working_model(sample_folder, config_path, tmp_path):
+def test_training_learns_and_exports_a_working_model(sample_folder, config_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "LOG_STEPS", LOG_STEPS)
     rows: list[dict] = []
-    request = TrainingRequest(sample_folder, tmp_path / "run", steps=100, device="cpu", config=config_path)
+    request = TrainingRequest(
+        sample_folder, tmp_path / "run", steps=2 * LOG_STEPS, device="cpu", config=config_path
+    )
     model_path = run_training(request, rows.append)
-    assert [row["step"] for row in rows] == [50, 100]
+    assert [row["step"] for row in rows] == [LOG_STEPS, 2 * LOG_STEPS]
     assert rows[1]["coarse_loss"] < rows[0]["coarse_loss"]
     assert rows[1]["fine_loss"] < rows[0]["fine_loss"]
     assert [
         json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()
-    ] == [50, 100]
+    ] == [LOG_STEPS, 2 * LOG_STEPS]
     metadata = EmbeddingModel.load(model_path, "cpu").metadata
-    assert metadata.training["steps"] == 100
+    assert metadata.training["steps"] == 2 * LOG_STEPS
     assert sorted(metadata.training["volumes"][""]) == ["followup", "template"]
 
 
-def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, config_path, tmp_path):
+def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, tmp_path, monkeypatch):
+    config_path = tmp_path / "mining.json"
+    config_path.write_text(json.dumps(SMALL | {"mine_from": 0.65}))
+    monkeypatch.setattr(mining, "POINTS", 200)
+    monkeypatch.setattr(mining, "LEAST_POINTS", 1)
+
     def run(name: str, steps: int, resume: bool = False) -> None:
         run_training(TrainingRequest(sample_folder, tmp_path / name, None, steps, resume, "cpu", config_path))
 
     # the learning rate follows the planned number of steps, so the part is planned as a whole and cut off
     run("straight", 4)
     with pytest.MonkeyPatch.context() as patch:
-        from SAMLandmarkLib.training.trainer import Trainer
-
-        original = Trainer._train_step
+        original = trainer.Trainer._train_step
 
         def cut_off(self, progress):
             if self.step == 2:
@@ -70,7 +80,7 @@ def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, config_path, tmp_
                 raise KeyboardInterrupt
             return original(self, progress)
 
-        patch.setattr(Trainer, "_train_step", cut_off)
+        patch.setattr(trainer.Trainer, "_train_step", cut_off)
         with pytest.raises(KeyboardInterrupt):
             run("cut", 4)
     run("cut", 4, resume=True)

@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,19 +36,23 @@ def main() -> None:
     # wall-clock, since the parent's monotonic clock is not this one's
     cold = {"start": time.time() - task["started"]}
     engine = _timed(cold, "load", lambda: TransferEngine(max_memory=task.get("max_memory")))
-    folder = Path(task["folder"])
-    template, target = _timed(
-        cold, "read", lambda: [Volume.read(folder / f"{name}.nii") for name in ("template", "followup")]
-    )
-    landmarks = _random_landmarks(template, COLD_POINTS)
-    prepared = _timed(cold, "resample", lambda: [engine.prepare(scan) for scan in (template, target)])
+    paths = [Path(task["folder"]) / f"{name}.nii" for name in ("template", "followup")]
+    prepared, landmarks = [], None
+    for path in paths:
+        # the voxels that were read are let go once they are resampled, as `samlandmark transfer` does
+        volume = _timed(cold, "read", partial(Volume.read, path))
+        landmarks = landmarks or _random_landmarks(volume, COLD_POINTS)
+        prepared.append(_timed(cold, "resample", partial(engine.prepare, volume)))
+        del volume
     scans = _timed(cold, "embed", lambda: [engine.embed(scan) for scan in prepared])
     _timed(cold, "match", lambda: engine.transfer(scans[0], landmarks, scans[1]))
+    peak = peak_bytes()
+    template, target = map(Volume.read, paths)
     document = {
         "cold": cold,
         "warm": _warm(engine, scans, template, target, landmarks),
         "points": [_points(engine, scans, template, count) for count in task["points"]],
-        "peak_bytes": peak_bytes(),
+        "peak_bytes": peak,
     }
     sys.stdout.write(json.dumps(document))
 
@@ -55,7 +60,7 @@ def main() -> None:
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
     started = time.perf_counter()
     result = work()
-    seconds[name] = time.perf_counter() - started
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
     return result
 
 
@@ -67,8 +72,9 @@ def _warm(
     one = _random_landmarks(template, WARM_RUNS)
     times = []
     for item in one:
-        _timed(seconds, "one", lambda item=item: engine.transfer(scans[0], _at(item.position_lps), scans[1]))
-        times.append(seconds["one"])
+        started = time.perf_counter()
+        engine.transfer(scans[0], _at(item.position_lps), scans[1])
+        times.append(time.perf_counter() - started)
     _timed(seconds, "target", lambda: engine.transfer(scans[0], landmarks, engine.embed(target)))
     start = one[0].position_lps
     path = [start + [DRAG_STEP_MM * step, 0.0, 0.0] for step in range(DRAG_STEPS)]
