@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -44,24 +43,23 @@ class Cosines:
 
     def __init__(self, queries: Tensor, level: Level) -> None:
         self._queries, self._level = queries, level
+        self._all: Tensor | None = None
 
-    @cached_property
-    def everywhere(self) -> Tensor:
-        """With all cells, `[n,D,H,W]` in the format of the level's vectors."""
+    def with_all(self) -> Tensor:
+        """With all cells, `[n,D,H,W]` in the format of the level's vectors; what `at` gives is taken from them then."""
         vectors = self._level.vectors
-        return (self._queries.to(vectors.dtype) @ vectors.flatten(0, 2).T).view(-1, *vectors.shape[:3])
+        self._all = (self._queries.to(vectors.dtype) @ vectors.flatten(0, 2).T).view(-1, *vectors.shape[:3])
+        return self._all
 
     def at(self, axes: Axes) -> Tensor:
         """With the cells of each query's boxes, `[n,k,s,s,s]` float32, those at the border repeated beyond it."""
-        vectors = self._level.vectors
         flat = _flat_index(axes, self._level)
         cells = flat.flatten(1)
-        # one product with all cells is cheaper than reading most of them several times
-        if "everywhere" in vars(self) or cells.numel() > vectors[..., 0].numel():
-            return self.everywhere.flatten(1).gather(1, cells).float().view(flat.shape)
-        rows = vectors.flatten(0, 2)
+        if self._all is not None:
+            return self._all.flatten(1).gather(1, cells).float().view(flat.shape)
+        rows = self._level.vectors.flatten(0, 2)
         # few cells at a time stay in a CPU's cache, which makes this ten times as fast; a GPU wants all at once
-        step = max(1, CACHED_CELLS // cells.shape[1]) if vectors.device.type == "cpu" else len(cells)
+        step = max(1, CACHED_CELLS // cells.shape[1]) if rows.device.type == "cpu" else len(cells)
         parts = zip(cells.split(step), self._queries.split(step), strict=True)
         cosines = [torch.bmm(_gathered(rows, part), sought[:, :, None]) for part, sought in parts]
         return torch.cat(cosines).view(flat.shape)

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ..embedding.embedding import Image
 from ..model.network import HU_WINDOWS
+from ..threads import side_by_side
 
 CHUNK_POINTS = 64
 FLAT = 1e-3
@@ -56,10 +57,11 @@ def refine(template: Image, points_lps: np.ndarray, target: Image, start_lps: np
 
     The likeness is that of the last stage but one, whose neighbourhood is the size of an organ's detail.
     """
-    parts = [
-        _refine_chunk(template, points_lps[first:last], target, start_lps[first:last])
-        for first, last in _chunks(len(points_lps))
-    ]
+    parts = side_by_side(
+        lambda part: _refine_chunk(template, points_lps[part], target, start_lps[part]),
+        _chunks(len(points_lps)),
+        target.hu.device,
+    )
     return Refined(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
@@ -77,8 +79,8 @@ def _refine_chunk(
     return positions_lps, likeness[-2]
 
 
-def _chunks(count: int) -> list[tuple[int, int]]:
-    return [(first, min(first + CHUNK_POINTS, count)) for first in range(0, max(count, 1), CHUNK_POINTS)]
+def _chunks(count: int) -> list[slice]:
+    return [slice(first, first + CHUNK_POINTS) for first in range(0, max(count, 1), CHUNK_POINTS)]
 
 
 def _boxes(image: Image, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:

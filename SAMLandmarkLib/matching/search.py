@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..embedding.embedding import Embedding, Level
+from ..threads import side_by_side
 from .boxes import Axes, Boxes, Cosines, outside, square_distance, upsampled, whole_grid
 from .peaks import ranked_candidates, separate_peaks
 from .prediction import Prediction
@@ -38,15 +39,27 @@ def search(
     are nearby then, or left out without `alternatives`, which saves a third of the time.
     """
     matches = Matches.none(len(queries), settings.candidates)
-    nearby = settings if alternatives else replace(settings, candidates=1)
+    device = target.coarse.vectors.device
     if prediction is not None:
-        for rows, reach in _near_rows(prediction, target, settings):
-            matches.put(rows, _near(queries.at_rows(rows), target, nearby, prediction.at_rows(rows), reach))
-    most_beyond = 1 + settings.coarse_weight - settings.prediction_cap
-    unsure = np.flatnonzero(~(matches.score[:, 0] >= most_beyond))
-    for rows in _chunks(unsure, ROWS_ANYWHERE):
+        nearby = settings if alternatives else replace(settings, candidates=1)
+        thinned = target.thinned
+        regions = list(_near_rows(prediction, target, settings))
+
+        def near(region: tuple[np.ndarray, int]) -> Matches:
+            rows, reach = region
+            return _near(queries.at_rows(rows), target, thinned, nearby, prediction.at_rows(rows), reach)
+
+        for (rows, _), found in zip(regions, side_by_side(near, regions, device), strict=True):
+            matches.put(rows, found)
+
+    def anywhere(rows: np.ndarray) -> Matches:
         predicted = None if prediction is None else prediction.at_rows(rows)
-        matches.put(rows, _anywhere(queries.at_rows(rows), target, settings, predicted))
+        return _anywhere(queries.at_rows(rows), target, settings, predicted)
+
+    most_beyond = 1 + settings.coarse_weight - settings.prediction_cap
+    unsure = list(_chunks(np.flatnonzero(~(matches.score[:, 0] >= most_beyond)), ROWS_ANYWHERE))
+    for rows, found in zip(unsure, side_by_side(anywhere, unsure, device), strict=True):
+        matches.put(rows, found)
     return matches
 
 
@@ -55,7 +68,7 @@ def similarity_map(query: Queries, target: Embedding) -> Tensor:
     vectors = target.fine.vectors
     fine = (vectors.flatten(0, 2).float() @ query.fine[0]).view(vectors.shape[:3])
     coarse = functional.interpolate(
-        Cosines(query.coarse, target.coarse).everywhere.float()[None],
+        Cosines(query.coarse, target.coarse).with_all().float()[None],
         scale_factor=2.0,
         mode="trilinear",
         align_corners=False,
@@ -83,14 +96,23 @@ def _chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def _near(
-    queries: Queries, target: Embedding, settings: SearchSettings, prediction: Prediction, reach: int
+    queries: Queries,
+    target: Embedding,
+    thinned: Level,
+    settings: SearchSettings,
+    prediction: Prediction,
+    reach: int,
 ) -> Matches:
     """The best matches of each query in a region around its predicted place, looked for on the coarse grid first."""
     center = np.rint(target.coarse.grid.index_from_lps(prediction.positions_lps))[:, None, ::-1]
     center = torch.as_tensor(center.copy(), device=target.coarse.vectors.device).long()
     axes = Boxes(center, reach).coarse_axes()
-    coarse = Cosines(queries.coarse, target.coarse)
-    score = settings.coarse_weight * coarse.at(axes) + Cosines(queries.fine, target.thinned).at(axes)
+    coarse, fine = Cosines(queries.coarse, target.coarse), Cosines(queries.fine, thinned)
+    if len(queries) * (2 * reach + 1) ** 3 > math.prod(target.coarse.vectors.shape[:3]):
+        # products with all cells are cheaper than reading most of them several times
+        coarse.with_all()
+        fine.with_all()
+    score = settings.coarse_weight * coarse.at(axes) + fine.at(axes)
     score -= _penalty(axes, target.coarse, settings, prediction)
     score.masked_fill_(outside(axes, target.coarse), -torch.inf)
     boxes = Boxes(center - reach + separate_peaks(score[:, 0], settings), NEAR_BOX_REACH)
@@ -102,7 +124,7 @@ def _anywhere(
 ) -> Matches:
     """The best matches of each query around the separate peaks of its coarse similarity with the whole target."""
     coarse = Cosines(queries.coarse, target.coarse)
-    score = settings.coarse_weight * coarse.everywhere.float()
+    score = settings.coarse_weight * coarse.with_all().float()
     if prediction is not None:
         score -= _penalty(whole_grid(target.coarse), target.coarse, settings, prediction)[:, 0]
     boxes = Boxes(separate_peaks(score, settings), settings.reach_cells)
