@@ -87,10 +87,10 @@ def provenance_text(provenance: Mapping[str, Any]) -> str:
     machine = provenance["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
     gpu = machine["gpu"] or "no GPU"
-    commit = provenance["commit"] or "not from a git checkout"
+    commit = re.sub(r"\b([0-9a-f]{9})[0-9a-f]{31}", r"\1", provenance["commit"] or "not from a git checkout")
     return (
         f"{machine['processor']}, {machine['cores']} cores, {gpu}; {machine['system']}. "
-        f"{versions}. Measured {provenance['date']}, commit {commit}."
+        f"{versions}. Measured {provenance['date'][:10]}, commit {commit}."
     )
 
 
