@@ -96,8 +96,9 @@ def _correlation(pattern: Tensor, searched: Tensor, stage: Stage) -> Tensor:
     weight = line[:, None, None] * line[:, None] * line
     centered = pattern - (pattern * weight).sum(dim=(2, 3, 4), keepdim=True)
     energy = (centered.square() * weight).sum(dim=(1, 2, 3, 4))
-    mean = _smoothed(searched, line)
-    variance = _smoothed(searched.square().sum(dim=1, keepdim=True), line)[:, 0] - mean.square().sum(dim=1)
+    band = _band(stage).to(pattern.device)
+    mean = _smoothed(searched, band)
+    variance = _smoothed(searched.square().sum(dim=1, keepdim=True), band)[:, 0] - mean.square().sum(dim=1)
     scale = (energy + FLAT)[:, None, None, None] * (variance.clamp(min=0) + FLAT)
     return _product(centered * weight, searched) / scale.sqrt()
 
@@ -109,12 +110,17 @@ def _gaussian(stage: Stage) -> Tensor:
     return line / line.sum()
 
 
-def _smoothed(boxes: Tensor, line: Tensor) -> Tensor:
+@cache
+def _band(stage: Stage) -> Tensor:
+    """The Gaussian at each of the places searched along a line, `[2 reach + 1, s]`."""
+    line, last = _gaussian(stage), 2 * stage.reach
+    return torch.stack([functional.pad(line, (start, last - start)) for start in range(last + 1)])
+
+
+def _smoothed(boxes: Tensor, band: Tensor) -> Tensor:
     """Means of `[n,c,s,s,s]`, weighted by a line in each direction, wherever all of it fits, `[n,c,r,r,r]`."""
-    places = boxes.shape[-1] - len(line) + 1
-    band = torch.stack([functional.pad(line, (start, places - 1 - start)) for start in range(places)])
     planes = band @ (boxes @ band.T)
-    return (band @ planes.flatten(3)).unflatten(3, (places, places))
+    return (band @ planes.flatten(3)).unflatten(3, planes.shape[3:])
 
 
 def _product(pattern: Tensor, searched: Tensor) -> Tensor:

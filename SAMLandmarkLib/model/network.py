@@ -36,6 +36,7 @@ def hu_windows(hu: Tensor, bounds: list[tuple[float, float]], dtype: torch.dtype
     channels = hu.shape[1]
     shape = [hu.shape[0], hu.shape[2], hu.shape[3], hu.shape[4], channels * len(bounds)]
     result = torch.empty(shape, dtype=dtype, device=hu.device).permute(0, 4, 1, 2, 3)
+    # in place, as below: on whole volumes, fresh memory costs more than the arithmetic
     for window, (low, high) in enumerate(bounds):
         scaled = (hu - (low + high) / 2).div_((high - low) / 2).clamp_(-1.0, 1.0)
         result[:, window * channels : (window + 1) * channels] = scaled
@@ -86,7 +87,6 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # in place here and below: on whole volumes, fresh memory costs more than the arithmetic
         return functional.relu_(self.second(self.first(x)).add_(x))
 
 
