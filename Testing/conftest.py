@@ -137,6 +137,12 @@ def engine():
     return TransferEngine(device="cpu")
 
 
+@pytest.fixture(scope="session")
+def sample_embeddings(engine, sample_template, sample_followup):
+    """The embeddings of the bundled template and follow-up."""
+    return engine.embed(sample_template), engine.embed(sample_followup)
+
+
 @pytest.fixture
 def write_ct() -> Callable[..., sitk.Image]:
     """A function that writes CT-like noise, or `array`, to a file of any format and returns ITK's image.

@@ -22,7 +22,7 @@ from .prepared import TISSUE_THRESHOLD_HU, PreparedVolume
 BYTES_PER_VOXEL = {torch.bfloat16: 45, torch.float32: 85}
 """Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
 SLAB_ALIGNMENT = 4
-ANCHORS = 500
+ANCHORS = 1000
 
 
 class Embedder:

@@ -35,6 +35,12 @@ class Image:
     hu: Tensor
     grid: CanonicalGrid
 
+    def around(self, centers_lps: np.ndarray, offsets_mm: Tensor) -> Tensor:
+        """HU `[n,m]` float32 at offsets `[n,m,3]` from points `(n,3)` (LPS mm), as `cubes` interpolated and at the border."""
+        center = torch.as_tensor(self.grid.index_from_lps(centers_lps)).to(offsets_mm)
+        index = center[:, None] + offsets_mm / self.grid.spacing_mm
+        return _trilinear(self.hu[..., None], index.flatten(0, 1))[:, 0].unflatten(0, index.shape[:2])
+
     def cubes(self, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
         """HU `[n,s,s,s]` float32 around points `(n,3)` (LPS mm), `half` steps to each side, interpolated trilinearly.
 

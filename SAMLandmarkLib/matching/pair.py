@@ -11,6 +11,7 @@ import numpy as np
 
 from ..embedding.embedding import Embedding
 from ..threads import torch_threads
+from .fusion import fused, match_uncertainty
 from .prediction import Correspondences, Prediction
 from .queries import Matches, Queries, SearchSettings
 from .refinement import Refined, refine
@@ -28,11 +29,12 @@ CYCLE_TOLERANCE_MM = 2.0
 class PointMatches:
     """Matches of n points with their evidence, each `(n,)`.
 
-    `cycle_mm`: distance after matching there and back; `deviation_mm`: from the predicted place; `spread_mm`: its
-    uncertainty; `border_mm`: distance of the predicted place to the target's border, negative outside. These three
-    are NaN where nothing can be predicted. `likeness`: how alike the images are around both points, from -1 to 1;
-    `moved_mm`: how far the refinement by the images is from the embeddings' match, whether it was accepted or not;
-    both NaN where matches are not refined.
+    The best match is already drawn to the predicted place, as far as both are uncertain; the evidence is of what was
+    matched before that. `cycle_mm`: distance after matching there and back; `deviation_mm`: from the predicted place;
+    `spread_mm`: its uncertainty; `border_mm`: distance of the predicted place to the target's border, negative
+    outside. These three are NaN where nothing can be predicted. `likeness`: how alike the images are around both
+    points, from -1 to 1; `moved_mm`: how far the refinement by the images is from the embeddings' match, whether it
+    was accepted or not; both NaN where matches are not refined. `uncertainty_mm`: how far the best match may be off.
     """
 
     matches: Matches
@@ -42,6 +44,7 @@ class PointMatches:
     border_mm: np.ndarray
     likeness: np.ndarray
     moved_mm: np.ndarray
+    uncertainty_mm: np.ndarray
 
 
 class PairMatcher:
@@ -64,12 +67,14 @@ class PairMatcher:
         """The template's anchor points that are found in the target and lead back to where they came from."""
         quick = self.settings.quick
         points = self.template.anchors_lps
-        if len(points) == 0:
-            return Correspondences(points, points)
-        there = search(Queries.at(self.template, points), self.target, quick).best_lps
-        back = search(Queries.at(self.target, there), self.template, quick).best_lps
-        consistent = np.linalg.norm(back - points, axis=1) <= CONSISTENT_MM
-        return Correspondences(points[consistent], there[consistent])
+        there = search(Queries.at(self.template, points), self.target, quick)
+        back_lps = search(Queries.at(self.target, there.best_lps), self.template, quick).best_lps
+        cycle_mm = np.linalg.norm(back_lps - points, axis=1)
+        uncertainty_mm = match_uncertainty(cycle_mm, there.fine[:, 0], np.full(len(points), np.nan))
+        consistent = cycle_mm <= CONSISTENT_MM
+        return Correspondences.weighted(
+            points[consistent], there.best_lps[consistent], uncertainty_mm[consistent]
+        )
 
     def predict(self, points_lps: np.ndarray) -> Prediction | None:
         """Where the correspondences place points `(n,3)` of the template; None where too few agree."""
@@ -96,7 +101,7 @@ class PairMatcher:
             return self._refined(points_lps, matches, prediction, extra)
         cycle_mm = np.linalg.norm(self._back(matches.best_lps) - points_lps, axis=1)
         unknown = np.full(len(points_lps), np.nan)
-        return PointMatches(matches, cycle_mm, *self._agreement(matches, prediction), unknown, unknown)
+        return self._with_evidence(matches, cycle_mm, unknown, unknown, prediction)
 
     def _refined(
         self,
@@ -121,8 +126,22 @@ class PairMatcher:
         better = cycle_mm <= np.linalg.norm(match_back_lps - points_lps, axis=1) + CYCLE_TOLERANCE_MM
         moved_mm = np.linalg.norm(refined.positions_lps - matches.best_lps, axis=1)
         matches = matches.with_best(np.where(better[:, None], refined.positions_lps, matches.best_lps))
+        return self._with_evidence(matches, cycle_mm, refined.likeness, moved_mm, prediction)
+
+    def _with_evidence(
+        self,
+        matches: Matches,
+        cycle_mm: np.ndarray,
+        likeness: np.ndarray,
+        moved_mm: np.ndarray,
+        prediction: Prediction | None,
+    ) -> PointMatches:
+        """The matches drawn to their prediction, with the evidence of what they were before."""
         agreement = self._agreement(matches, prediction)
-        return PointMatches(matches, cycle_mm, *agreement, refined.likeness, moved_mm)
+        uncertainty_mm = match_uncertainty(cycle_mm, matches.fine[:, 0], likeness)
+        drawn = fused(matches.best_lps, uncertainty_mm, prediction)
+        matches = matches.with_best(drawn.positions_lps)
+        return PointMatches(matches, cycle_mm, *agreement, likeness, moved_mm, drawn.uncertainty_mm)
 
     def _back(self, found_lps: np.ndarray) -> np.ndarray:
         """Where points `(n,3)` of the target are found in the template.

@@ -12,9 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-KERNEL_MM = (40.0, 80.0, 160.0)
+KERNEL_MM = (28.0, 40.0, 80.0, 160.0)
 """Widths of the neighbourhood; the narrowest with enough correspondences is taken."""
 ENOUGH = 16.0
+UNCERTAINTY_MM = 1.5
+"""That every match has, however sure it seems."""
 LOCAL_ITERATIONS = 6
 SHIFT_TOLERANCE_MM = 40.0
 """How far the shifts of correspondences of one body may differ, since bodies differ in size and posture."""
@@ -50,23 +52,35 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Correspondences:
-    """Consistently matched points `(m,3)` of the template and the target, LPS mm."""
+    """Consistently matched points `(m,3)` of the template and the target, LPS mm.
+
+    `weight` `(m,)`, of mean 1, tells how much each of them counts.
+    """
 
     template_lps: np.ndarray
     target_lps: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def weighted(
+        cls, template_lps: np.ndarray, target_lps: np.ndarray, uncertainty_mm: np.ndarray
+    ) -> Correspondences:
+        """Weighted by their precision: a region that the target lacks may be matched consistently, but not surely."""
+        precision = 1 / (UNCERTAINTY_MM**2 + uncertainty_mm**2)
+        return cls(template_lps, target_lps, precision / precision.mean() if len(precision) else precision)
 
     def __len__(self) -> int:
         return len(self.template_lps)
 
     @property
     def support(self) -> float:
-        """How many of them agree on one affine map of the body."""
+        """How many of them agree on one affine map of the body, by weight."""
         return float(self._agreement[1].sum())
 
     @cached_property
     def reversed(self) -> Correspondences:
         """The same, from the target to the template."""
-        return Correspondences(self.target_lps, self.template_lps)
+        return Correspondences(self.target_lps, self.template_lps, self.weight)
 
     def predict(self, points_lps: np.ndarray) -> Prediction:
         """Predict where template points `(n,3)` lie in the target."""
@@ -92,10 +106,10 @@ class Correspondences:
         Wrong matches are not random: a whole region that the target lacks may be matched consistently to another
         one. So the fit starts from the shift that most correspondences share, and outliers are cut off from there.
         """
-        affine = np.vstack([np.eye(3), _common_shift(self.target_lps - self.template_lps)])
+        affine = np.vstack([np.eye(3), _common_shift(self.target_lps - self.template_lps, self.weight)])
         for cutoff in GLOBAL_CUTOFFS_MM:
             distance = np.linalg.norm(self.target_lps - _apply(affine, self.template_lps), axis=1)
-            weight = _tukey(distance, cutoff)
+            weight = self.weight * _tukey(distance, cutoff)
             affine = _weighted_affines(self.template_lps, self.target_lps, weight[None], np.eye(4, 3))[0]
         return affine, weight
 
@@ -133,10 +147,11 @@ def _kernel(points: np.ndarray, sources: np.ndarray, agreement: np.ndarray) -> n
     return kernel
 
 
-def _common_shift(shifts: np.ndarray) -> np.ndarray:
-    """Mean of the shifts `(m,3)` around the one that has most others within SHIFT_TOLERANCE_MM."""
+def _common_shift(shifts: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Mean of the shifts `(m,3)` around the one that has most weight of others within SHIFT_TOLERANCE_MM."""
     near = np.linalg.norm(shifts[:, None] - shifts[None], axis=-1) <= SHIFT_TOLERANCE_MM
-    return shifts[near[near.sum(axis=1).argmax()]].mean(axis=0)
+    chosen = near[(near @ weight).argmax()]
+    return np.average(shifts[chosen], axis=0, weights=weight[chosen])
 
 
 def _tukey(distance: np.ndarray, cutoff: float | np.ndarray) -> np.ndarray:

@@ -15,12 +15,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..embedding.embedding import Image
-from ..model.network import HU_WINDOWS
 from ..threads import side_by_side
+from .alignment import align
+from .surroundings import FLAT, boxes, gaussian
 
 CHUNK_POINTS = 64
-FLAT = 1e-3
-"""Variance, in squared window widths, below which a neighbourhood has no structure to compare."""
+WORTH_ALIGNING = 0.7
+"""Likeness below which two scans do not show the same tissue."""
+SAME_TISSUE = 0.9
+UNEXPLAINED = 0.7
+"""Share of what the images did not agree in that alignment may leave."""
+GREATEST_MOVE_MM = 6.0
 
 
 @dataclass(frozen=True)
@@ -70,29 +75,42 @@ def _refine_chunk(
 ) -> tuple[np.ndarray, np.ndarray]:
     likeness = []
     for stage in STAGES:
-        pattern = _boxes(template, points_lps, stage.half, stage.step_mm)
-        searched = _boxes(target, positions_lps, stage.half + stage.reach, stage.step_mm)
+        pattern = boxes(template, points_lps, stage.half, stage.step_mm)
+        searched = boxes(target, positions_lps, stage.half + stage.reach, stage.step_mm)
         correlation = _correlation(pattern, searched, stage)
         offset_steps, best = _peak(correlation)
         positions_lps = positions_lps + (offset_steps - stage.reach) * stage.step_mm
         likeness.append(best)
-    return positions_lps, likeness[-2]
+    return _aligned(template, points_lps, target, positions_lps, likeness[-2])
+
+
+def _aligned(
+    template: Image, points_lps: np.ndarray, target: Image, positions_lps: np.ndarray, likeness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """With those matches aligned whose surroundings then look like the same tissue, and clearly more so than before."""
+    rows = np.flatnonzero(likeness > WORTH_ALIGNING)
+    if len(rows) == 0:
+        return positions_lps, likeness
+    found = align(template, points_lps[rows], target, positions_lps[rows])
+    moved_mm = np.linalg.norm(found.positions_lps - positions_lps[rows], axis=1)
+    better = (
+        (found.likeness >= SAME_TISSUE)
+        & (1 - found.likeness <= UNEXPLAINED * (1 - found.likeness_before))
+        & (moved_mm <= GREATEST_MOVE_MM)
+    )
+    positions_lps, likeness = positions_lps.copy(), likeness.copy()
+    positions_lps[rows[better]] = found.positions_lps[better]
+    likeness[rows[better]] = np.maximum(likeness[rows], found.likeness)[better]
+    return positions_lps, likeness
 
 
 def _chunks(count: int) -> list[slice]:
     return [slice(first, first + CHUNK_POINTS) for first in range(0, max(count, 1), CHUNK_POINTS)]
 
 
-def _boxes(image: Image, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
-    """Cubes `[n,windows,s,s,s]` of the image around points, one channel for each HU window, from -1 to 1."""
-    hu = image.cubes(centers_lps, half, step_mm)[:, None]
-    low, high = torch.tensor(HU_WINDOWS, device=hu.device).view(-1, 2, 1, 1, 1).unbind(1)
-    return ((hu - low) / (high - low) * 2 - 1).clamp_(-1, 1)
-
-
 def _correlation(pattern: Tensor, searched: Tensor, stage: Stage) -> Tensor:
     """Weighted normalised cross-correlation `[n,r,r,r]` of each pattern with its searched box, over all channels."""
-    line = _gaussian(stage).to(pattern.device)
+    line = gaussian(stage.half, stage.step_mm, stage.width_mm).to(pattern.device)
     weight = line[:, None, None] * line[:, None] * line
     centered = pattern - (pattern * weight).sum(dim=(2, 3, 4), keepdim=True)
     energy = (centered.square() * weight).sum(dim=(1, 2, 3, 4))
@@ -104,16 +122,9 @@ def _correlation(pattern: Tensor, searched: Tensor, stage: Stage) -> Tensor:
 
 
 @cache
-def _gaussian(stage: Stage) -> Tensor:
-    steps = torch.arange(-stage.half, stage.half + 1) * stage.step_mm
-    line = torch.exp(-steps.square() / (2 * stage.width_mm**2))
-    return line / line.sum()
-
-
-@cache
 def _band(stage: Stage) -> Tensor:
     """The Gaussian at each of the places searched along a line, `[2 reach + 1, s]`."""
-    line, last = _gaussian(stage), 2 * stage.reach
+    line, last = gaussian(stage.half, stage.step_mm, stage.width_mm), 2 * stage.reach
     return torch.stack([functional.pad(line, (start, last - start)) for start in range(last + 1)])
 
 

@@ -10,15 +10,10 @@ from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
 from SAMLandmarkLib.transfer import Status
 
 
-@pytest.fixture(scope="module")
-def embeddings(engine, sample_template, sample_followup):
-    return engine.embed(sample_template), engine.embed(sample_followup)
-
-
 def test_a_landmark_that_only_the_extra_template_shows_is_found(
-    engine, embeddings, sample_landmarks, sample_truth
+    engine, sample_embeddings, sample_landmarks, sample_truth
 ):
-    template, followup = embeddings
+    template, followup = sample_embeddings
     label = sample_truth.labels[0]
     marked = LandmarkSet([Landmark(label, np.array([900.0, 0.0, 0.0])), sample_landmarks[1]])
     alone = engine.transfer(template, marked, followup)
@@ -32,10 +27,10 @@ def test_a_landmark_that_only_the_extra_template_shows_is_found(
 
 
 def test_a_template_that_knows_the_answer_pulls_towards_it(
-    engine, embeddings, sample_landmarks, sample_truth
+    engine, sample_embeddings, sample_landmarks, sample_truth
 ):
     """The target itself as an extra template: its own vectors are the best description of the place."""
-    template, followup = embeddings
+    template, followup = sample_embeddings
     plain = engine.transfer(template, sample_landmarks, followup)
     helped = engine.transfer(template, sample_landmarks, followup, extra_templates=[(followup, sample_truth)])
 
@@ -50,8 +45,8 @@ def test_a_template_that_knows_the_answer_pulls_towards_it(
     assert mean_error(helped) < 0.8 * mean_error(plain)
 
 
-def test_heat_map_is_hottest_where_the_landmark_was_found(engine, embeddings, sample_landmarks):
-    template, followup = embeddings
+def test_heat_map_is_hottest_where_the_landmark_was_found(engine, sample_embeddings, sample_landmarks):
+    template, followup = sample_embeddings
     landmark = sample_landmarks[0]
     found = engine.transfer(template, LandmarkSet([landmark]), followup)[0]
     heat_map = engine.heat_map(template, landmark.position_lps, followup)
@@ -62,6 +57,6 @@ def test_heat_map_is_hottest_where_the_landmark_was_found(engine, embeddings, sa
     assert np.linalg.norm(hottest_lps - found.position_lps) < 8.0
 
 
-def test_heat_map_of_a_point_outside_the_template_is_refused(engine, embeddings):
+def test_heat_map_of_a_point_outside_the_template_is_refused(engine, sample_embeddings):
     with pytest.raises(UsageError, match="outside the template"):
-        engine.heat_map(embeddings[0], np.array([900.0, 0.0, 0.0]), embeddings[1])
+        engine.heat_map(sample_embeddings[0], np.array([900.0, 0.0, 0.0]), sample_embeddings[1])

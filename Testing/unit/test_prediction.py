@@ -24,7 +24,7 @@ def correspondences(rng: np.random.Generator, count: int, wrong: float = 0.0) ->
     target = bent(template)
     outliers = rng.random(count) < wrong
     target[outliers] += rng.normal(0, 80, (int(outliers.sum()), 3))
-    return Correspondences(template, target)
+    return Correspondences(template, target, np.ones(count))
 
 
 def test_follows_a_bent_map(rng):
@@ -50,5 +50,19 @@ def test_spread_grows_where_correspondences_end(rng):
 
 def test_few_correspondences_still_give_the_shift(rng):
     template = rng.uniform(-40, 40, (12, 3))
-    prediction = Correspondences(template, template + (5, 6, 7)).predict(np.array([[10.0, 0.0, 0.0]]))
+    prediction = Correspondences(template, template + (5, 6, 7), np.ones(12)).predict(
+        np.array([[10.0, 0.0, 0.0]])
+    )
     np.testing.assert_allclose(prediction.positions_lps, [[15.0, 6.0, 7.0]], atol=0.5)
+
+
+def test_many_unsure_matches_of_a_region_that_the_target_lacks_do_not_outvote_fewer_sure_ones(rng):
+    shown, gone = rng.uniform(-80, 80, (60, 3)), rng.uniform(-80, 80, (140, 3)) + (0, 0, 160)
+    template = np.vstack([shown, gone])
+    target = template + np.repeat([[0.0, 0.0, 5.0], [0.0, 0.0, -85.0]], [60, 140], axis=0)
+    uncertainty_mm = np.repeat([2.0, 5.0], [60, 140])
+    found = Correspondences.weighted(template, target, uncertainty_mm)
+    prediction = found.predict(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 120.0]]))
+    np.testing.assert_allclose(prediction.positions_lps, [[0, 0, 5], [0, 0, 125]], atol=3.0)
+    assert 0 < found.support < 200
+    assert len(Correspondences.weighted(template[:0], target[:0], uncertainty_mm[:0])) == 0

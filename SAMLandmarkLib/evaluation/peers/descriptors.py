@@ -58,7 +58,9 @@ class _Pair:
         self.template, self.target = template, target
         there = _matched(template, target, anchors_lps)
         consistent = np.linalg.norm(_matched(target, template, there) - anchors_lps, axis=1) <= CONSISTENT_MM
-        self.correspondences = Correspondences(anchors_lps[consistent], there[consistent])
+        self.correspondences = Correspondences.weighted(
+            anchors_lps[consistent], there[consistent], np.zeros(int(consistent.sum()))
+        )
 
     def find(self, points_lps: np.ndarray) -> np.ndarray:
         """Where points `(n,3)` of the template lie in the target."""
