@@ -38,6 +38,14 @@ def train(
             metavar="FILE", help="JSON with settings that differ from the defaults.", show_default=False
         ),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Folder of a run whose last weights are the first of this.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train the embedding network on unlabelled CT volumes.
 
@@ -46,7 +54,7 @@ def train(
     from ..training.command import TrainingRequest, run_training
 
     console = messages()
-    request = TrainingRequest(data, output, minutes, steps, resume, device, config)
+    request = TrainingRequest(data, output, minutes, steps, resume, device, config, start_from)
     with exit_on_error(2):
         console.print(f"Reading the volumes below {data} ...")
         model = run_training(request, lambda row: console.print(_progress_line(row)))

@@ -1,4 +1,4 @@
-"""Random changes of how a CT patch looks: noise, sharpness, slice thickness, contrast phase, field of view."""
+"""Random changes of how a CT patch looks: noise, sharpness, slice thickness, contrast phase, hidden parts, field of view."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from torch.nn import functional
 from ..model.network import AIR_HU
 
 SOFT_TISSUE_FROM_HU = -150.0
+HIDDEN_BOXES = 6
+HIDDEN_VOXELS = (8, 25)
+"""Sides of the hidden boxes: from, and less than."""
+HIDDEN_HU = (-1000.0, 300.0)
 
 
 def vary_appearance(hu: Tensor, rng: np.random.Generator) -> Tensor:
@@ -19,6 +23,7 @@ def vary_appearance(hu: Tensor, rng: np.random.Generator) -> Tensor:
         (0.3, _blur),
         (0.3, _thick_slices),
         (0.5, _noise),
+        (0.3, _hide),
         (0.25, _crop),
     ):
         if rng.random() < probability:
@@ -48,6 +53,18 @@ def _noise(hu: Tensor, rng: np.random.Generator) -> Tensor:
     generator = torch.Generator(hu.device).manual_seed(int(rng.integers(2**31)))
     noise = torch.randn(hu.shape, generator=generator, device=hu.device)
     return hu + noise * rng.uniform(0, 45)
+
+
+def _hide(hu: Tensor, rng: np.random.Generator) -> Tensor:
+    """Fill up to six boxes with one value, so that what lies there must be told from its surroundings."""
+    hu = hu.clone()
+    for _ in range(int(rng.integers(1, HIDDEN_BOXES + 1))):
+        box = hu
+        for axis, size in enumerate(hu.shape):
+            side = min(int(rng.integers(*HIDDEN_VOXELS)), size)
+            box = box.narrow(axis, int(rng.integers(size - side + 1)), side)
+        box.fill_(rng.uniform(*HIDDEN_HU))
+    return hu
 
 
 def _crop(hu: Tensor, rng: np.random.Generator) -> Tensor:

@@ -28,7 +28,10 @@ MODEL_NAME = "model.pt"
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """A training run: unlabelled volumes in `data`, everything written to `output`, until `minutes` or `steps`."""
+    """A training run: unlabelled volumes in `data`, everything written to `output`, until `minutes` or `steps`.
+
+    It starts from the weights that another run ended with where `start_from` names its folder.
+    """
 
     data: Path
     output: Path
@@ -37,6 +40,7 @@ class TrainingRequest:
     resume: bool = False
     device: str = "auto"
     config: Path | None = None
+    start_from: Path | None = None
 
 
 def run_training(request: TrainingRequest, report: Callable[[dict], None] | None = None) -> Path:
@@ -58,6 +62,8 @@ def run_training(request: TrainingRequest, report: Callable[[dict], None] | None
     trainer = Trainer(pool, config, request.output, device)
     if request.resume:
         trainer.resume()
+    elif request.start_from is not None:
+        trainer.start_from(_finished(request.start_from)[0])
     _record(request, config, pool)
     trainer.run(request.minutes, request.steps, report)
     return export_run(request.output, request.output / MODEL_NAME)

@@ -1,8 +1,9 @@
 """Corresponding points of different patients, found by the half-trained network itself.
 
 Contrasting two views of one scan never tells the network that two patients correspond. So at some point of a run its
-own matches between patients are collected and refined by the images; those that return when matched back, and that
-their surroundings agree with, become positives for the rest of the run. Nobody labels anything (cf. the CT-MR loop of UAE-M, Bai et al. 2023).
+own matches between patients are collected, drawn to the smooth map of the consistent ones among them, which is often
+more exact than they are; the sure ones become positives for the rest of the run. Nobody labels anything (cf. the
+CT-MR loop of UAE-M, Bai et al. 2023).
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ PAIRS = 100
 EMBEDDINGS_KEPT = 8
 POINTS = 1500
 LEAST_POINTS = 100
-QUICK = PROFILES["accurate"].quick
-CONSISTENT_MM = 5.0
+QUICK = PROFILES["fast"].quick
+SURE_MM = 4.5
 GREATEST_SPREAD_MM = 20.0
 
 
@@ -103,7 +104,7 @@ def _mined(
     evidence = matcher.match(index * BASE_SPACING_MM)
     # without correspondences the deviation is NaN, and nothing is trusted
     trusted = (
-        (evidence.cycle_mm <= CONSISTENT_MM)
+        (evidence.uncertainty_mm <= SURE_MM)
         & (evidence.spread_mm <= GREATEST_SPREAD_MM)
         & (evidence.deviation_mm <= np.maximum(8.0, 1.5 * evidence.spread_mm))
     )

@@ -74,6 +74,11 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed = state["step"], state["elapsed"]
 
+    def start_from(self, network: SamNetwork) -> None:
+        """Begin with the weights of another network."""
+        for own in (self.network, self.average.module):
+            own.load_state_dict(network.state_dict())
+
     def save(self) -> None:
         """Write the checkpoint atomically."""
         state = {

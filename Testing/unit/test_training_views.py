@@ -78,7 +78,8 @@ def test_appearance_changes_values_but_not_places(pool):
         assert varied.shape == hu.shape and torch.isfinite(varied).all()
         kept = varied > -1024.0
         correlation = np.corrcoef(hu[kept].numpy(), varied[kept].numpy())[0, 1]
-        assert correlation > 0.8
+        # hidden boxes take away what would correlate
+        assert correlation > 0.5
 
 
 def _sampled(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
