@@ -25,7 +25,7 @@ demo-web: $(STAMP)
 
 test: $(STAMP)
 	@Testing/install_system_packages.sh
-	@$(VENV)/bin/python -m pytest $(PYTEST_ARGUMENTS)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGUMENTS)
 
 $(STAMP): pyproject.toml constraints.txt Makefile
 	@command -v $(PYTHON) >/dev/null || { \

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -104,24 +105,55 @@ def start_server(tmp_path_factory) -> Iterator[Callable[..., PageServer]]:
 
 
 @pytest.fixture(scope="package")
-def pair(tmp_path_factory, files) -> Iterator[PageServer]:
-    """A page with both scans and the landmarks, for tests that leave it as it was and, last, those that send scans."""
-    arguments = ("--template", files["april"], "--landmarks", files["landmarks"], "--follow-up", files["may"])
-    server = PageServer((*arguments, "--max-upload", "20M"), tmp_path_factory.mktemp("server"))
-    yield server
-    server.stop()
+def serve_pair(tmp_path_factory, files) -> Callable[[], AbstractContextManager[PageServer]]:
+    """A function that serves a page with both scans and the landmarks."""
+
+    @contextmanager
+    def serve() -> Iterator[PageServer]:
+        arguments = (
+            "--template",
+            files["april"],
+            "--landmarks",
+            files["landmarks"],
+            "--follow-up",
+            files["may"],
+        )
+        server = PageServer((*arguments, "--max-upload", "20M"), tmp_path_factory.mktemp("server"))
+        yield server
+        server.stop()
+
+    return serve
 
 
 @pytest.fixture(scope="package")
-def reader(browser, pair) -> Iterator[Visitor]:
+def sit_down(browser) -> Callable[[PageServer], AbstractContextManager[Visitor]]:
+    """A function that puts somebody in front of such a page and waits until all landmarks are carried."""
+
+    @contextmanager
+    def visitor(server: PageServer) -> Iterator[Visitor]:
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        person = Visitor(context.new_page(), server.address)
+        person.wait_until_ready()
+        for label in LABELS:
+            person.wait_for_decision(label, "OPEN")
+        yield person
+        context.close()
+
+    return visitor
+
+
+@pytest.fixture(scope="package")
+def pair(serve_pair) -> Iterator[PageServer]:
+    """A page with both scans and the landmarks, for tests that leave it as it was."""
+    with serve_pair() as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def reader(sit_down, pair) -> Iterator[Visitor]:
     """Somebody in front of that page when all landmarks are carried."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    person = Visitor(context.new_page(), pair.address)
-    person.wait_until_ready()
-    for label in LABELS:
-        person.wait_for_decision(label, "OPEN")
-    yield person
-    context.close()
+    with sit_down(pair) as person:
+        yield person
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from page_server import PageServer
 from visitor import FOLLOW_UP, TEMPLATE, Visitor, count_color
 
 from SAMLandmarkLib.scene.follow_up import SETTLED_COLOR, WAITING_COLOR
@@ -17,14 +18,17 @@ from SAMLandmarkLib.scene.follow_up import SETTLED_COLOR, WAITING_COLOR
 LABELS = ("transverse_process_tip_l1_left", "celiac_aorta_inferior_crotch", "spinous_tip_t12")
 
 
-@pytest.fixture
-def server(pair):
-    return pair
+@pytest.fixture(scope="module")
+def server(serve_pair) -> Iterator[PageServer]:
+    """A page of this module's own, since the scans that are sent stay there."""
+    with serve_pair() as started:
+        yield started
 
 
-@pytest.fixture
-def visitor(reader):
-    return reader
+@pytest.fixture(scope="module")
+def visitor(sit_down, server) -> Iterator[Visitor]:
+    with sit_down(server) as person:
+        yield person
 
 
 def _send(visitor: Visitor, path: Path, role: str = "follow-up") -> None:
