@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from ..embedding.embedding import Image
-from .surroundings import FLAT, boxes, gaussian, windowed
+from .surroundings import FLAT, boxes, windowed
 
-HALF, STEP_MM, WIDTH_MM = 6, 2.0, 6.0
-STEPS = 8
+HALF, STEP_MM, WIDTH_MM = 7, 2.0, 7.0
+STEPS = 6
 DAMPING = 0.01
 LONGEST_STEP_MM = 2.0
 LARGEST_STRAIN = 0.3
@@ -78,12 +78,15 @@ class _Pattern:
     @classmethod
     def around(cls, image: Image, points_lps: np.ndarray) -> _Pattern:
         values = boxes(image, points_lps, HALF, STEP_MM)
-        slopes = torch.stack(torch.gradient(values, spacing=STEP_MM, dim=(4, 3, 2)), dim=-1).flatten(2, 4)
-        line = gaussian(HALF, STEP_MM, WIDTH_MM).to(values.device)
-        weight = (line[:, None, None] * line[:, None] * line).flatten()
+        slopes = torch.stack(torch.gradient(values, spacing=STEP_MM, dim=(4, 3, 2)), dim=-1)
         steps = torch.arange(-HALF, HALF + 1, device=values.device) * STEP_MM
         offsets = torch.cartesian_prod(steps, steps, steps).flip(1)
-        values = _centered(values.flatten(2), weight)
+        # the corners of the cube would cost more than half of the time and hardly count
+        ball = offsets.norm(dim=1) <= HALF * STEP_MM
+        values, slopes, offsets = values.flatten(2)[:, :, ball], slopes.flatten(2, 4)[:, :, ball], offsets[ball]
+        weight = torch.exp(-offsets.square().sum(dim=1) / (2 * WIDTH_MM**2))
+        weight = weight / weight.sum()
+        values = _centered(values, weight)
         stretched = (slopes[..., :, None] * offsets[:, None, :]).flatten(-2)
         descent = _centered(torch.cat([slopes, stretched], dim=-1).mT, weight).mT
         normal = torch.einsum("ncmi,ncmj->nij", descent * weight[:, None], descent)
