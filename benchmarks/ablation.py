@@ -1,7 +1,8 @@
-"""What each part of the matching is worth: python benchmarks/ablation.py DATA [--set NAME ...]
+"""What each part of the matching is worth: python benchmarks/ablation.py DATA [--set NAME ...] [--pairs N]
 
-DATA is a folder of test sets as for `samlandmark evaluate`. Every way of matching runs on the same embeddings. Prints one
-row a way and set: mean, median and 90th percentile of the error in mm, and the share of landmarks within 10 mm.
+DATA is a folder of test sets as for `samlandmark evaluate`. Every way of matching runs on the same embeddings, on at most
+N pairs of a set, spread evenly. Prints one row a way and set: mean, median and 90th percentile of the error in mm, and
+the share of landmarks within 10 mm.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -26,12 +28,15 @@ from SAMLandmarkLib.evaluation.sets import (
 )
 from SAMLandmarkLib.evaluation.tables import markdown_table
 from SAMLandmarkLib.geometry import transform_points
+from SAMLandmarkLib.matching import pair, refinement
+from SAMLandmarkLib.matching.fusion import Fused
 from SAMLandmarkLib.matching.pair import ExtraTemplate, PairMatcher
 from SAMLandmarkLib.matching.queries import PROFILES, Queries
 from SAMLandmarkLib.matching.refinement import refine
 from SAMLandmarkLib.matching.search import search
 
 FAST, ACCURATE = PROFILES["fast"], PROFILES["accurate"]
+FEWER_ANCHORS = 500
 NEIGHBORS_MM = 12.0
 VIEWS = ((0.93, 0.0), (1.07, 0.0), (1.0, 7.0), (1.0, -7.0))
 """Scale and rotation about the long axis, in degrees, of further views of the template."""
@@ -90,6 +95,24 @@ class Task:
     def fast(self, **changes) -> np.ndarray:
         return self.match(refine=False, **changes)
 
+    def not_drawn(self) -> np.ndarray:
+        with patch.object(
+            pair, "fused", lambda matched_lps, uncertainty_mm, _: Fused(matched_lps, uncertainty_mm)
+        ):
+            return self.match()
+
+    def not_aligned(self) -> np.ndarray:
+        with patch.object(refinement, "WORTH_ALIGNING", np.inf):
+            return self.match()
+
+    def predicted(self) -> np.ndarray:
+        prediction = self.matcher.predict(self.points)
+        return self.fast() if prediction is None else prediction.positions_lps
+
+    def with_fewer_anchors(self) -> np.ndarray:
+        fewer = replace(self.template, anchors_lps=self.template.anchors_lps[:FEWER_ANCHORS])
+        return PairMatcher(fewer, self.target, ACCURATE).match(self.points).matches.best_lps
+
     def without_correspondences(self) -> np.ndarray:
         return search(Queries.at(self.template, self.points), self.target, FAST).best_lps
 
@@ -132,6 +155,10 @@ class Task:
 
 WAYS: dict[str, Callable[[Task], np.ndarray]] = {
     "accurate (as shipped)": Task.match,
+    "not drawn to the prediction": Task.not_drawn,
+    "the prediction alone": Task.predicted,
+    "not aligned": Task.not_aligned,
+    f"correspondences from {FEWER_ANCHORS} points": Task.with_fewer_anchors,
     "fast: not refined by the images": Task.fast,
     "refined whatever the cycle says": Task.refined_whatever_the_cycle,
     "fast, coarse weight 0.4 (not 0.7)": lambda task: task.fast(coarse_weight=0.4),
@@ -145,15 +172,15 @@ WAYS: dict[str, Callable[[Task], np.ndarray]] = {
 }
 
 
-def tasks_of(bench: Bench, evaluation_set: EvaluationSet) -> list[Task]:
-    scans = {scan.path: scan for pair in evaluation_set.pairs for scan in (pair.template, pair.target)}
+def tasks_of(bench: Bench, evaluation_set: EvaluationSet, most_pairs: int) -> list[Task]:
+    scans = {scan.path: scan for each in evaluation_set.pairs for scan in (each.template, each.target)}
     tasks = []
-    for pair in evaluation_set.pairs:
-        labels = [label for label in pair.labels if pair.quality(label) <= WORST_SCORED_QUALITY]
+    for each in evaluation_set.pairs[:: -(-len(evaluation_set.pairs) // most_pairs)]:
+        labels = [label for label in each.labels if each.quality(label) <= WORST_SCORED_QUALITY]
         if labels:
-            task = Task(bench, pair.template, pair.target, labels)
+            task = Task(bench, each.template, each.target, labels)
             others = [
-                scan for path, scan in scans.items() if path not in (pair.template.path, pair.target.path)
+                scan for path, scan in scans.items() if path not in (each.template.path, each.target.path)
             ]
             nowhere = np.full(3, np.nan)
             task.others = [
@@ -171,12 +198,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--set", action="append", default=[], dest="sets")
+    parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--model", type=Path)
     arguments = parser.parse_args()
     bench = Bench(arguments.model)
     rows = []
     for evaluation_set in find_evaluation_sets(arguments.data, arguments.sets):
-        tasks = tasks_of(bench, evaluation_set)
+        tasks = tasks_of(bench, evaluation_set, arguments.pairs)
         for name, way in WAYS.items():
             errors = np.concatenate([np.linalg.norm(way(task) - task.truth, axis=1) for task in tasks])
             figures = (errors.mean(), np.median(errors), np.percentile(errors, 90))

@@ -83,7 +83,11 @@ class _Pattern:
         offsets = torch.cartesian_prod(steps, steps, steps).flip(1)
         # the corners of the cube would cost more than half of the time and hardly count
         ball = offsets.norm(dim=1) <= HALF * STEP_MM
-        values, slopes, offsets = values.flatten(2)[:, :, ball], slopes.flatten(2, 4)[:, :, ball], offsets[ball]
+        values, slopes, offsets = (
+            values.flatten(2)[:, :, ball],
+            slopes.flatten(2, 4)[:, :, ball],
+            offsets[ball],
+        )
         weight = torch.exp(-offsets.square().sum(dim=1) / (2 * WIDTH_MM**2))
         weight = weight / weight.sum()
         values = _centered(values, weight)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from ..embedding.embedding import Image
 from ..threads import side_by_side
 from .alignment import align
-from .surroundings import FLAT, boxes, gaussian
+from .surroundings import FLAT, boxes
 
 CHUNK_POINTS = 64
 WORTH_ALIGNING = 0.7
@@ -110,7 +110,7 @@ def _chunks(count: int) -> list[slice]:
 
 def _correlation(pattern: Tensor, searched: Tensor, stage: Stage) -> Tensor:
     """Weighted normalised cross-correlation `[n,r,r,r]` of each pattern with its searched box, over all channels."""
-    line = gaussian(stage.half, stage.step_mm, stage.width_mm).to(pattern.device)
+    line = _gaussian(stage).to(pattern.device)
     weight = line[:, None, None] * line[:, None] * line
     centered = pattern - (pattern * weight).sum(dim=(2, 3, 4), keepdim=True)
     energy = (centered.square() * weight).sum(dim=(1, 2, 3, 4))
@@ -122,9 +122,16 @@ def _correlation(pattern: Tensor, searched: Tensor, stage: Stage) -> Tensor:
 
 
 @cache
+def _gaussian(stage: Stage) -> Tensor:
+    steps = torch.arange(-stage.half, stage.half + 1) * stage.step_mm
+    line = torch.exp(-steps.square() / (2 * stage.width_mm**2))
+    return line / line.sum()
+
+
+@cache
 def _band(stage: Stage) -> Tensor:
     """The Gaussian at each of the places searched along a line, `[2 reach + 1, s]`."""
-    line, last = gaussian(stage.half, stage.step_mm, stage.width_mm), 2 * stage.reach
+    line, last = _gaussian(stage), 2 * stage.reach
     return torch.stack([functional.pad(line, (start, last - start)) for start in range(last + 1)])
 
 

@@ -23,10 +23,3 @@ def windowed(hu: Tensor) -> Tensor:
     low, high = torch.tensor(HU_WINDOWS, device=hu.device).unbind(1)
     shape = (-1, *[1] * (hu.ndim - 1))
     return ((hu[:, None] - low.view(shape)) / (high - low).view(shape) * 2 - 1).clamp_(-1, 1)
-
-
-def gaussian(half: int, step_mm: float, width_mm: float) -> Tensor:
-    """Weights `(2 half + 1,)` along a line, of sum 1."""
-    steps = torch.arange(-half, half + 1) * step_mm
-    line = torch.exp(-steps.square() / (2 * width_mm**2))
-    return line / line.sum()
