@@ -20,8 +20,8 @@ from .queries import Matches, Queries, SearchSettings
 
 ROWS_ANYWHERE, ROWS_NEAR = 32, 128
 """Queries searched at a time; larger arrays than these make would be fresh memory each time, which is slow."""
-NEAR_REACHES = (3, 12)
-"""Least and largest half side, in coarse cells, of the region around a predicted place that is searched alone."""
+NEAR_REACHES = (6, 9, 12)
+"""Half sides, in coarse cells, of the regions around a predicted place that are searched alone."""
 NEAR_BOX_REACH = 2
 
 
@@ -80,14 +80,17 @@ def similarity_map(query: Queries, target: Embedding) -> Tensor:
 def _near_rows(
     prediction: Prediction, target: Embedding, settings: SearchSettings
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows that need regions of about the same size, and half the side of these in coarse cells."""
+    """Rows that need regions of the same size, and half the side of these in coarse cells.
+
+    The size depends on the query alone, so that its other candidates do not change with the queries beside it.
+    """
     capped_mm = math.sqrt(settings.prediction_cap / settings.prediction_weight) * prediction.spread_mm
     # the predicted place lies anywhere in the middle cell
-    needed = np.ceil(capped_mm / target.coarse.grid.spacing_mm + 0.5).astype(int)
-    least, largest = NEAR_REACHES
-    order = np.argsort(needed, kind="stable")
-    for rows in _chunks(order[needed[order] <= largest], ROWS_NEAR):
-        yield rows, max(least, int(needed[rows[-1]]))
+    needed = np.ceil(capped_mm / target.coarse.grid.spacing_mm + 0.5)
+    size = np.searchsorted(NEAR_REACHES, needed)
+    for number, reach in enumerate(NEAR_REACHES):
+        for rows in _chunks(np.flatnonzero(size == number), ROWS_NEAR):
+            yield rows, reach
 
 
 def _chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -45,7 +45,7 @@ def test_near_its_predicted_place_a_point_is_found_where_the_whole_search_finds_
 ):
     queries, prediction = Queries.at(template, points), matcher.predict(points)
     near = search(queries, followup, FAST, prediction)
-    monkeypatch.setattr(search_module, "NEAR_REACHES", (0, -1))
+    monkeypatch.setattr(search_module, "NEAR_REACHES", ())
     everywhere = search(queries, followup, FAST, prediction)
     apart_mm = np.linalg.norm(near.best_lps - everywhere.best_lps, axis=1)
     # the whole search follows four coarse peaks only, so in some places the near one finds better
@@ -80,6 +80,8 @@ def test_many_points_are_found_where_few_are(template, followup, matcher, points
             together.matches.best_lps[start : start + 3], few.matches.best_lps, atol=0.05
         )
         np.testing.assert_allclose(together.cycle_mm[start : start + 3], few.cycle_mm, atol=0.1)
+        # the other candidates too: the confidence knows how much worse the next one is
+        np.testing.assert_allclose(together.matches.margin[start : start + 3], few.matches.margin, atol=0.02)
 
 
 def test_thinned_vectors_are_means_of_eight(template):
