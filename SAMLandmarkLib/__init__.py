@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .lazy import lazy_exports
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # Loaded on first use (PEP 562), so that importing the package costs Slicer's start-up nothing.
 _EXPORTS = {

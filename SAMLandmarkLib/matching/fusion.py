@@ -12,7 +12,7 @@ import numpy as np
 
 from .prediction import Prediction
 
-CYCLE_SHARE = 0.4
+CYCLE_SHARE = 0.3
 """Part of the cycle that the way there answers for; both ways of the same length would make it 0.7."""
 UNLIKE_IMAGES_MM = 12.0
 """How far a match may be off where the images around it have nothing in common, refined by the images …"""
