@@ -2,7 +2,8 @@
 
 Nobody knows the true place of a random point in another patient. But a point can be carried from A to B directly, and
 by way of third scans. Routes that were misled end in different places; where an independent route ends beside the
-direct one, the direct match is taken to be right. An error that all routes share goes unnoticed.
+direct one, the direct match is taken to be right. An error that all routes share goes unnoticed, so what is compared are
+the matches before they are drawn to the surroundings, which would make all routes agree on where these lie.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from ..embedding.embedding import Embedding
 from ..matching.pair import PairMatcher, PointMatches
 from ..matching.queries import PROFILES
 
-AGREE_MM = 7.0
-"""Closer than the 10 mm that the confidence speaks of: a reader's own landmark is off by a few millimetres as well."""
+AGREE_MM = 10.0
+"""The error that the confidence speaks of."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def judge_by_routes(scans: Sequence[Embedding], points: int) -> list[dict[str, J
         for second in direct:
             ends = np.array(
                 [
-                    matcher(third, second).match(direct[third].matches.best_lps).matches.best_lps
+                    matcher(third, second).match(direct[third].matched_lps).matched_lps
                     for third in direct
                     if third != second
                 ]
@@ -54,7 +55,7 @@ def judge_by_routes(scans: Sequence[Embedding], points: int) -> list[dict[str, J
 
 
 def _judged(evidence: PointMatches, ends: np.ndarray) -> JudgedMatches:
-    return JudgedMatches(evidence, confirmed(evidence.matches.best_lps, ends))
+    return JudgedMatches(evidence, confirmed(evidence.matched_lps, ends))
 
 
 def confirmed(direct: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -34,7 +34,8 @@ class PointMatches:
     `spread_mm`: its uncertainty; `border_mm`: distance of the predicted place to the target's border, negative
     outside. These three are NaN where nothing can be predicted. `likeness`: how alike the images are around both
     points, from -1 to 1; `moved_mm`: how far the refinement by the images is from the embeddings' match, whether it
-    was accepted or not; both NaN where matches are not refined. `uncertainty_mm`: how far the best match may be off.
+    was accepted or not; both NaN where matches are not refined. `uncertainty_mm`: how far the best match may be off;
+    `matched_lps` `(n,3)`: where it was before it was drawn.
     """
 
     matches: Matches
@@ -45,6 +46,7 @@ class PointMatches:
     likeness: np.ndarray
     moved_mm: np.ndarray
     uncertainty_mm: np.ndarray
+    matched_lps: np.ndarray
 
 
 class PairMatcher:
@@ -94,14 +96,16 @@ class PairMatcher:
         self, points_lps: np.ndarray, prediction: Prediction | None, extra: Sequence[ExtraTemplate]
     ) -> PointMatches:
         queries = Queries.at(self.template, points_lps)
+        templates = np.ones(len(points_lps))
         for template in extra:
             queries, prediction = template.joined(queries, prediction)
+            templates += template.shown
         matches = search(queries, self.target, self.settings, prediction)
         if self.settings.refine:
-            return self._refined(points_lps, matches, prediction, extra)
+            return self._refined(points_lps, matches, prediction, extra, templates)
         cycle_mm = np.linalg.norm(self._back(matches.best_lps) - points_lps, axis=1)
         unknown = np.full(len(points_lps), np.nan)
-        return self._with_evidence(matches, cycle_mm, unknown, unknown, prediction)
+        return self._with_evidence(matches, cycle_mm, unknown, unknown, prediction, templates)
 
     def _refined(
         self,
@@ -109,6 +113,7 @@ class PairMatcher:
         matches: Matches,
         prediction: Prediction | None,
         extra: Sequence[ExtraTemplate],
+        templates: np.ndarray,
     ) -> PointMatches:
         """The matches, refined by the images where that does not make the cycle longer.
 
@@ -126,7 +131,7 @@ class PairMatcher:
         better = cycle_mm <= np.linalg.norm(match_back_lps - points_lps, axis=1) + CYCLE_TOLERANCE_MM
         moved_mm = np.linalg.norm(refined.positions_lps - matches.best_lps, axis=1)
         matches = matches.with_best(np.where(better[:, None], refined.positions_lps, matches.best_lps))
-        return self._with_evidence(matches, cycle_mm, refined.likeness, moved_mm, prediction)
+        return self._with_evidence(matches, cycle_mm, refined.likeness, moved_mm, prediction, templates)
 
     def _with_evidence(
         self,
@@ -135,13 +140,24 @@ class PairMatcher:
         likeness: np.ndarray,
         moved_mm: np.ndarray,
         prediction: Prediction | None,
+        templates: np.ndarray,
     ) -> PointMatches:
-        """The matches drawn to their prediction, with the evidence of what they were before."""
+        """The matches drawn to their prediction, with the evidence of what they were before.
+
+        `templates` `(n,)` tells how many show each point: the more marks, the surer the match.
+        """
         agreement = self._agreement(matches, prediction)
-        uncertainty_mm = match_uncertainty(cycle_mm, matches.fine[:, 0], likeness)
+        uncertainty_mm = match_uncertainty(cycle_mm, matches.fine[:, 0], likeness) / templates
         drawn = fused(matches.best_lps, uncertainty_mm, prediction)
-        matches = matches.with_best(drawn.positions_lps)
-        return PointMatches(matches, cycle_mm, *agreement, likeness, moved_mm, drawn.uncertainty_mm)
+        return PointMatches(
+            matches.with_best(drawn.positions_lps),
+            cycle_mm,
+            *agreement,
+            likeness,
+            moved_mm,
+            drawn.uncertainty_mm,
+            matches.best_lps,
+        )
 
     def _back(self, found_lps: np.ndarray) -> np.ndarray:
         """Where points `(n,3)` of the target are found in the template.
@@ -173,13 +189,13 @@ class ExtraTemplate:
     points_lps: np.ndarray
 
     @cached_property
-    def _shown(self) -> np.ndarray:
+    def shown(self) -> np.ndarray:
         """Which points this template shows, `(n,)`."""
         return np.isfinite(self.points_lps).all(axis=1)
 
     def joined(self, queries: Queries, prediction: Prediction | None) -> tuple[Queries, Prediction | None]:
         """Queries with this template's vectors added, and the prediction combined with its own."""
-        shown = self._shown
+        shown = self.shown
         points = self.points_lps[shown]
         if len(points) == 0:
             return queries, prediction
@@ -191,7 +207,7 @@ class ExtraTemplate:
 
     def refined(self, refined: Refined, start_lps: np.ndarray) -> Refined:
         """With the matches that look more alike in this template refined by it."""
-        shown = self._shown
+        shown = self.shown
         if not shown.any():
             return refined
         target = self.matcher.target.image
