@@ -96,16 +96,14 @@ class PairMatcher:
         self, points_lps: np.ndarray, prediction: Prediction | None, extra: Sequence[ExtraTemplate]
     ) -> PointMatches:
         queries = Queries.at(self.template, points_lps)
-        templates = np.ones(len(points_lps))
         for template in extra:
             queries, prediction = template.joined(queries, prediction)
-            templates += template.shown
         matches = search(queries, self.target, self.settings, prediction)
         if self.settings.refine:
-            return self._refined(points_lps, matches, prediction, extra, templates)
+            return self._refined(points_lps, matches, prediction, extra)
         cycle_mm = np.linalg.norm(self._back(matches.best_lps) - points_lps, axis=1)
         unknown = np.full(len(points_lps), np.nan)
-        return self._with_evidence(matches, cycle_mm, unknown, unknown, prediction, templates)
+        return self._with_evidence(matches, cycle_mm, unknown, unknown, prediction)
 
     def _refined(
         self,
@@ -113,7 +111,6 @@ class PairMatcher:
         matches: Matches,
         prediction: Prediction | None,
         extra: Sequence[ExtraTemplate],
-        templates: np.ndarray,
     ) -> PointMatches:
         """The matches, refined by the images where that does not make the cycle longer.
 
@@ -131,7 +128,7 @@ class PairMatcher:
         better = cycle_mm <= np.linalg.norm(match_back_lps - points_lps, axis=1) + CYCLE_TOLERANCE_MM
         moved_mm = np.linalg.norm(refined.positions_lps - matches.best_lps, axis=1)
         matches = matches.with_best(np.where(better[:, None], refined.positions_lps, matches.best_lps))
-        return self._with_evidence(matches, cycle_mm, refined.likeness, moved_mm, prediction, templates)
+        return self._with_evidence(matches, cycle_mm, refined.likeness, moved_mm, prediction)
 
     def _with_evidence(
         self,
@@ -140,14 +137,10 @@ class PairMatcher:
         likeness: np.ndarray,
         moved_mm: np.ndarray,
         prediction: Prediction | None,
-        templates: np.ndarray,
     ) -> PointMatches:
-        """The matches drawn to their prediction, with the evidence of what they were before.
-
-        `templates` `(n,)` tells how many show each point: the more marks, the surer the match.
-        """
+        """The matches drawn to their prediction, with the evidence of what they were before."""
         agreement = self._agreement(matches, prediction)
-        uncertainty_mm = match_uncertainty(cycle_mm, matches.fine[:, 0], likeness) / templates
+        uncertainty_mm = match_uncertainty(cycle_mm, matches.fine[:, 0], likeness)
         drawn = fused(matches.best_lps, uncertainty_mm, prediction)
         return PointMatches(
             matches.with_best(drawn.positions_lps),
@@ -189,13 +182,13 @@ class ExtraTemplate:
     points_lps: np.ndarray
 
     @cached_property
-    def shown(self) -> np.ndarray:
+    def _shown(self) -> np.ndarray:
         """Which points this template shows, `(n,)`."""
         return np.isfinite(self.points_lps).all(axis=1)
 
     def joined(self, queries: Queries, prediction: Prediction | None) -> tuple[Queries, Prediction | None]:
         """Queries with this template's vectors added, and the prediction combined with its own."""
-        shown = self.shown
+        shown = self._shown
         points = self.points_lps[shown]
         if len(points) == 0:
             return queries, prediction
@@ -207,7 +200,7 @@ class ExtraTemplate:
 
     def refined(self, refined: Refined, start_lps: np.ndarray) -> Refined:
         """With the matches that look more alike in this template refined by it."""
-        shown = self.shown
+        shown = self._shown
         if not shown.any():
             return refined
         target = self.matcher.target.image
