@@ -37,7 +37,8 @@ class Image:
 
     def around(self, centers_lps: np.ndarray, offsets_mm: Tensor) -> Tensor:
         """HU `[n,m]` float32 at offsets `[n,m,3]` from points `(n,3)` (LPS mm), as `cubes` interpolated and at the border."""
-        center = torch.as_tensor(self.grid.index_from_lps(centers_lps)).to(offsets_mm)
+        device = offsets_mm.device
+        center = torch.as_tensor(self.grid.index_from_lps(centers_lps), dtype=torch.float32, device=device)
         index = center[:, None] + offsets_mm / self.grid.spacing_mm
         return _trilinear(self.hu[..., None], index.flatten(0, 1))[:, 0].unflatten(0, index.shape[:2])
 

@@ -106,6 +106,28 @@ def test_the_mean_of_two_states_of_a_run_is_exported(sample_folder, config_path,
     torch.testing.assert_close(mean[name], (states[0][name] + states[1][name]) / 2)
 
 
+def test_a_run_begins_with_the_last_weights_of_another(sample_folder, config_path, tmp_path):
+    still = tmp_path / "still.json"
+    still.write_text(json.dumps(SMALL | {"mine_from": 1.0, "learning_rate": 1e-12}))
+    for name, config, start_from in (("first", config_path, None), ("second", still, tmp_path / "first")):
+        run_training(
+            TrainingRequest(
+                sample_folder, tmp_path / name, None, 2, False, "cpu", config, start_from=start_from
+            )
+        )
+    # the last weights are the averaged ones, which export takes too
+    first = averaged_network(torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True)).state_dict()
+    second = weights(tmp_path / "second")
+    for name in ("coarse_branch.head.weight", "fine_branch.head.weight"):
+        torch.testing.assert_close(second[name], first[name], atol=1e-6, rtol=1e-5)
+    with pytest.raises(ModelError, match="no checkpoint that a run can go on from"):
+        run_training(
+            TrainingRequest(
+                sample_folder, tmp_path / "third", steps=1, config=config_path, start_from=tmp_path / "none"
+            )
+        )
+
+
 def test_a_finished_folder_is_not_overwritten(sample_folder, config_path, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     with pytest.raises(UsageError, match="holds a training run already; go on with --resume"):
