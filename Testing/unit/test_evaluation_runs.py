@@ -106,7 +106,8 @@ def test_semi_synthetic_points_are_found_and_some_vanish_by_cropping(engine, set
     whole, cropped = run_synthetic(engine, [path], points=15, seed=1)
     assert len(whole.records) == len(cropped.records) == 15
     visible = [record.error_mm for record in whole.records if record.truth.view is View.VISIBLE]
-    assert len(visible) >= 10 and np.median(visible) < 10.0
+    # 0.4 mm on whole chests; alignment lost would give 1.4
+    assert len(visible) >= 10 and np.median(visible) < 1.0
     assert any(record.truth.view is View.VANISHED for record in cropped.records)
     np.testing.assert_array_equal(whole.records[0].truth.position_lps, cropped.records[0].truth.position_lps)
 
