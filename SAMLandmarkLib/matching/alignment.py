@@ -64,14 +64,15 @@ def align(template: Image, points_lps: np.ndarray, target: Image, start_lps: np.
 class _Pattern:
     """Surroundings of n template points, prepared for being found.
 
-    `offsets` `(m,3)` mm and `weight` `(m,)` of the places compared; `values` `[n,c,m]`, of weighted mean 0; `descent`
-    `[n,c,m,12]`: their change with a shift by 1 mm along x, y, z, and with the nine parts of a linear map; `normal`
+    `offsets` `(m,3)` mm and `weight` `(m,)` of the places compared; `values` `[n,c,m]`, of weighted mean 0, and
+    their `energy` `(n,)`; `descent` `[n,c,m,12]`: their change with a shift by 1 mm along x, y, z, and with the nine parts of a linear map; `normal`
     `[n,12,12]`: the Gauss-Newton matrix.
     """
 
     offsets: Tensor
     weight: Tensor
     values: Tensor
+    energy: Tensor
     descent: Tensor
     normal: Tensor
 
@@ -96,9 +97,9 @@ class _Pattern:
         normal = torch.einsum("ncmi,ncmj->nij", descent * weight[:, None], descent)
         # shifts by 1 mm and strains that move the edge of the neighbourhood by as much are damped alike
         scale = normal.new_tensor([1.0] * 3 + [WIDTH_MM**2] * 9)
-        energy = normal.diagonal(dim1=1, dim2=2)[:, :3].mean(dim=1) + FLAT / STEP_MM**2
-        normal = normal + torch.diag_embed(DAMPING * energy[:, None] * scale)
-        return cls(offsets, weight, values, descent, normal)
+        steepness = normal.diagonal(dim1=1, dim2=2)[:, :3].mean(dim=1) + FLAT / STEP_MM**2
+        normal = normal + torch.diag_embed(DAMPING * steepness[:, None] * scale)
+        return cls(offsets, weight, values, _energy(values, weight), descent, normal)
 
     def centered(self, seen: Tensor) -> Tensor:
         return _centered(seen, self.weight)
@@ -106,21 +107,23 @@ class _Pattern:
     def likeness(self, seen: Tensor) -> Tensor:
         """Weighted normalised cross-correlation `(n,)` with centered values `[n,c,m]`."""
         product = (self.values * seen * self.weight).sum(dim=(1, 2))
-        return product / ((self._energy(self.values) + FLAT) * (self._energy(seen) + FLAT)).sqrt()
+        return product / ((self.energy + FLAT) * (_energy(seen, self.weight) + FLAT)).sqrt()
 
     def step(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """By which shift `(n,3)` mm and linear map `(n,3,3)` the pattern would come nearer to what is seen."""
-        gain = ((self._energy(self.values) + FLAT) / (self._energy(seen) + FLAT)).sqrt().clamp(*GAINS)
+        gain = ((self.energy + FLAT) / (_energy(seen, self.weight) + FLAT)).sqrt().clamp(*GAINS)
         difference = (gain[:, None, None] * seen - self.values) * self.weight
         change = torch.linalg.solve(self.normal, torch.einsum("ncmi,ncm->ni", self.descent, difference))
         shift = change[:, :3].clamp(-LONGEST_STEP_MM, LONGEST_STEP_MM)
         strain = change[:, 3:].unflatten(1, (3, 3)).clamp(-LARGEST_STRAIN, LARGEST_STRAIN)
         return shift, strain + torch.eye(3, device=strain.device)
 
-    def _energy(self, values: Tensor) -> Tensor:
-        return (values.square() * self.weight).sum(dim=(1, 2))
-
 
 def _centered(values: Tensor, weight: Tensor) -> Tensor:
     """Values `[...,m]` less their weighted mean."""
     return values - (values * weight).sum(dim=-1, keepdim=True)
+
+
+def _energy(values: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sum of squares `(n,)` of values `[n,c,m]`."""
+    return (values.square() * weight).sum(dim=(1, 2))

@@ -21,13 +21,13 @@ POINTS = 300
 
 
 @pytest.fixture(scope="module")
-def template(engine, sample_template) -> Embedding:
-    return engine.embed(sample_template)
+def template(sample_embeddings) -> Embedding:
+    return sample_embeddings[0]
 
 
 @pytest.fixture(scope="module")
-def followup(engine, sample_followup) -> Embedding:
-    return engine.embed(sample_followup)
+def followup(sample_embeddings) -> Embedding:
+    return sample_embeddings[1]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from SAMLandmarkLib.training import appearance
 from SAMLandmarkLib.training.appearance import vary_appearance
 from SAMLandmarkLib.training.config import COARSE, FINE, TrainingConfig
 from SAMLandmarkLib.training.pairs import draw_pair
@@ -71,15 +72,25 @@ def test_same_seed_gives_the_same_pair(pool):
     torch.testing.assert_close(first.index_b, second.index_b)
 
 
-def test_appearance_changes_values_but_not_places(pool):
+def test_appearance_changes_values_but_not_places(pool, monkeypatch):
+    # hidden boxes take away what would correlate; they have a test of their own
+    monkeypatch.setattr(appearance, "_hide", lambda hu, rng: hu)
     hu = pool.volumes[0].hu[2.0][20:68, 40:120, 40:120].float()
     for seed in range(12):
         varied = vary_appearance(hu.clone(), np.random.default_rng(seed))
         assert varied.shape == hu.shape and torch.isfinite(varied).all()
         kept = varied > -1024.0
         correlation = np.corrcoef(hu[kept].numpy(), varied[kept].numpy())[0, 1]
-        # hidden boxes take away what would correlate
-        assert correlation > 0.5
+        assert correlation > 0.8
+
+
+def test_hidden_boxes_have_one_value_and_leave_the_rest_as_it_was(pool):
+    hu = pool.volumes[0].hu[2.0][20:68, 40:120, 40:120].float() + torch.rand(48, 80, 80)
+    for seed in range(6):
+        hidden = appearance._hide(hu, np.random.default_rng(seed))
+        changed = hidden[hidden != hu]
+        assert 8**3 <= len(changed) < hu.numel() / 2
+        assert len(changed.unique()) <= appearance.HIDDEN_BOXES
 
 
 def _sampled(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

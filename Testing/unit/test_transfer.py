@@ -23,13 +23,8 @@ def errors_mm(result: TransferResult, truth: LandmarkSet) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def embeddings(engine, sample_template, sample_followup):
-    return engine.embed(sample_template), engine.embed(sample_followup)
-
-
-@pytest.fixture(scope="module")
-def result(engine, embeddings, sample_landmarks) -> TransferResult:
-    return engine.transfer(embeddings[0], sample_landmarks, embeddings[1])
+def result(engine, sample_embeddings, sample_landmarks) -> TransferResult:
+    return engine.transfer(sample_embeddings[0], sample_landmarks, sample_embeddings[1])
 
 
 def test_real_followup_is_found(result, sample_truth):
@@ -41,9 +36,9 @@ def test_real_followup_is_found(result, sample_truth):
     assert np.max(error) <= 6.0
 
 
-def test_refinement_pays(engine, embeddings, sample_landmarks, sample_truth, result):
+def test_refinement_pays(engine, sample_embeddings, sample_landmarks, sample_truth, result):
     fast = TransferEngine(device="cpu", profile="fast")
-    unrefined = fast.transfer(embeddings[0], sample_landmarks, embeddings[1])
+    unrefined = fast.transfer(sample_embeddings[0], sample_landmarks, sample_embeddings[1])
     assert unrefined.provenance["settings"]["profile"] == "fast"
     plain, refined = errors_mm(unrefined, sample_truth), errors_mm(result, sample_truth)
     assert np.nanmedian(plain) <= 2.2
@@ -76,43 +71,45 @@ def test_candidates_are_separate_places_best_first(result):
             np.testing.assert_array_equal(item.position_lps, positions[0])
 
 
-def test_same_scan_gives_the_same_points(engine, embeddings, sample_landmarks):
-    result = engine.transfer(embeddings[0], sample_landmarks, embeddings[0])
+def test_same_scan_gives_the_same_points(engine, sample_embeddings, sample_landmarks):
+    result = engine.transfer(sample_embeddings[0], sample_landmarks, sample_embeddings[0])
     error = errors_mm(result, sample_landmarks)
     assert np.nanmax(error) < 1.0
     assert all(item.status is Status.FOUND for item in result)
 
 
-def test_repeated_transfer_is_identical(engine, embeddings, sample_landmarks, result):
-    again = engine.transfer(embeddings[0], sample_landmarks, embeddings[1])
+def test_repeated_transfer_is_identical(engine, sample_embeddings, sample_landmarks, result):
+    again = engine.transfer(sample_embeddings[0], sample_landmarks, sample_embeddings[1])
     for first, second in zip(result, again, strict=True):
         np.testing.assert_array_equal(first.position_lps, second.position_lps)
         assert first.confidence == second.confidence
 
 
-def test_one_point_alone_goes_where_it_goes_among_others(engine, embeddings, sample_landmarks, result):
-    alone = engine.transfer(embeddings[0], LandmarkSet([sample_landmarks[3]]), embeddings[1])
+def test_one_point_alone_goes_where_it_goes_among_others(engine, sample_embeddings, sample_landmarks, result):
+    alone = engine.transfer(sample_embeddings[0], LandmarkSet([sample_landmarks[3]]), sample_embeddings[1])
     np.testing.assert_allclose(alone[0].position_lps, result[3].position_lps, atol=0.05)
 
 
-def test_points_outside_the_template_are_missing(engine, embeddings, sample_landmarks):
+def test_points_outside_the_template_are_missing(engine, sample_embeddings, sample_landmarks):
     far = Landmark("far", np.array([900.0, 0.0, 0.0]))
     undefined = Landmark("undefined", None)
-    result = engine.transfer(embeddings[0], LandmarkSet([far, sample_landmarks[0], undefined]), embeddings[1])
+    result = engine.transfer(
+        sample_embeddings[0], LandmarkSet([far, sample_landmarks[0], undefined]), sample_embeddings[1]
+    )
     assert [item.status for item in result] == [Status.MISSING, Status.FOUND, Status.MISSING]
     assert [item.reason for item in result] == ["outside template", "", "not defined in the template"]
     assert result[0].position_lps is None and result[0].confidence == 0.0
 
 
 def test_places_outside_the_target_are_missing_for_that_reason(
-    engine, embeddings, sample_followup, sample_landmarks, sample_truth
+    engine, sample_embeddings, sample_followup, sample_landmarks, sample_truth
 ):
     """The lower half of the follow-up alone: what lies 20 mm or more above the cut must not be found."""
     heights = sample_truth.positions_lps[:, 2]
     cut_lps_z = float(np.median(heights))
     index = int(round(sample_followup.index_from_lps([0.0, 0.0, cut_lps_z])[2]))
     lower = Volume(sample_followup.array[:index], sample_followup.ijk_to_lps, "lower half")
-    result = {item.label: item for item in engine.transfer(embeddings[0], sample_landmarks, lower)}
+    result = {item.label: item for item in engine.transfer(sample_embeddings[0], sample_landmarks, lower)}
     known = zip(sample_truth.labels, sample_truth.positions_lps, strict=True)
     gone = {label for label, point in known if point[2] > cut_lps_z + 20.0}
     assert len(gone) >= 4
@@ -123,7 +120,7 @@ def test_places_outside_the_target_are_missing_for_that_reason(
 
 @pytest.mark.parametrize("flip", [(0,), (1, 2), (0, 1, 2)], ids=["k", "j and i", "all"])
 def test_flipped_storage_of_the_target_gives_the_same_points(
-    engine, embeddings, sample_followup, sample_landmarks, result, flip
+    engine, sample_embeddings, sample_followup, sample_landmarks, result, flip
 ):
     ijk_to_lps = sample_followup.ijk_to_lps.copy()
     for axis in flip:
@@ -131,7 +128,7 @@ def test_flipped_storage_of_the_target_gives_the_same_points(
         ijk_to_lps[:3, 3] += ijk_to_lps[:3, column] * (sample_followup.array.shape[axis] - 1)
         ijk_to_lps[:3, column] *= -1
     flipped = Volume(np.ascontiguousarray(np.flip(sample_followup.array, flip)), ijk_to_lps, "flipped")
-    moved = engine.transfer(embeddings[0], sample_landmarks, flipped)
+    moved = engine.transfer(sample_embeddings[0], sample_landmarks, flipped)
     gaps = [
         np.linalg.norm(a.position_lps - b.position_lps)
         for a, b in zip(result, moved, strict=True)
@@ -142,7 +139,7 @@ def test_flipped_storage_of_the_target_gives_the_same_points(
 
 
 def test_oblique_copy_of_the_target_gives_turned_points(
-    engine, embeddings, sample_followup, sample_landmarks, result
+    engine, sample_embeddings, sample_followup, sample_landmarks, result
 ):
     """The patient turned by 8 degrees about a tilted axis and shifted: header only, so the truth is exact."""
     angle = np.deg2rad(8.0)
@@ -152,7 +149,7 @@ def test_oblique_copy_of_the_target_gives_turned_points(
     moved_from_lps[:3, :3] = tilt @ rotation
     moved_from_lps[:3, 3] = (40.0, -25.0, 300.0)
     turned = Volume(sample_followup.array, moved_from_lps @ sample_followup.ijk_to_lps, "turned")
-    moved = engine.transfer(embeddings[0], sample_landmarks, turned)
+    moved = engine.transfer(sample_embeddings[0], sample_landmarks, turned)
     gaps = [
         np.linalg.norm(moved_from_lps[:3, :3] @ a.position_lps + moved_from_lps[:3, 3] - b.position_lps)
         for a, b in zip(result, moved, strict=True)
@@ -189,12 +186,12 @@ def air(engine):
     return engine.embed(Volume(array, np.diag([3.0, 3.0, 3.0, 1.0]), "air"))
 
 
-def test_nothing_is_found_in_air(engine, embeddings, air, sample_landmarks):
-    result = engine.transfer(embeddings[0], sample_landmarks, air)
+def test_nothing_is_found_in_air(engine, sample_embeddings, air, sample_landmarks):
+    result = engine.transfer(sample_embeddings[0], sample_landmarks, air)
     assert {item.status for item in result} == {Status.MISSING}
     assert all(item.reason for item in result)
 
 
-def test_a_template_of_air_gives_no_sure_answer(engine, embeddings, air):
+def test_a_template_of_air_gives_no_sure_answer(engine, sample_embeddings, air):
     landmarks = LandmarkSet([Landmark("nowhere", np.array([90.0, 90.0, 60.0]))])
-    assert engine.transfer(air, landmarks, embeddings[1])[0].status is not Status.FOUND
+    assert engine.transfer(air, landmarks, sample_embeddings[1])[0].status is not Status.FOUND
