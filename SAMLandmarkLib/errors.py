@@ -1,35 +1,31 @@
-"""The errors of SAMLandmark; every message says what was wrong, what was got and what to do."""
+"""The errors of SAMLandmark, for users of the library."""
 
 from __future__ import annotations
 
+from .utils.errors import (
+    AtlasError,
+    LandmarkError,
+    LesionError,
+    ModelError,
+    OutputError,
+    RegistrationError,
+    ReviewError,
+    SAMLandmarkError,
+    UsageError,
+    VolumeError,
+    VolumeWarning,
+)
 
-class SAMLandmarkError(Exception):
-    """Base of every error that SAMLandmark raises on purpose."""
-
-
-class VolumeError(SAMLandmarkError):
-    """A volume can't be read or can't be used."""
-
-
-class LandmarkError(SAMLandmarkError):
-    """A landmark file can't be read, or its landmarks can't be used."""
-
-
-class ModelError(SAMLandmarkError):
-    """A model file can't be read, or doesn't compute here what it computed where it was exported."""
-
-
-class OutputError(SAMLandmarkError):
-    """A result can't be written."""
-
-
-class ReviewError(SAMLandmarkError):
-    """A review can't be read, or an operation on it isn't possible."""
-
-
-class UsageError(SAMLandmarkError):
-    """A function or command was called with settings that don't make sense."""
-
-
-class VolumeWarning(UserWarning):
-    """A volume is usable, but something about it looks wrong."""
+__all__ = [
+    "AtlasError",
+    "LandmarkError",
+    "LesionError",
+    "ModelError",
+    "OutputError",
+    "RegistrationError",
+    "ReviewError",
+    "SAMLandmarkError",
+    "UsageError",
+    "VolumeError",
+    "VolumeWarning",
+]

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import (
-    CsvFrameOption,
-    DeviceOption,
-    JsonOption,
-    MemoryOption,
-    ModelOption,
-    OutputOption,
-    Profile,
-    ProfileOption,
-    parse_memory,
-)
-from .terminal import exit_on_error
+from ..engine.settings import WorkerSettings
+from .engine_options import COMPUTING, KEEPING, takes_engine_options
+from .options import CsvFrameOption, JsonOption, OutputOption
+from .terminal import exit_on_error, messages
 
 StudyArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="MANIFEST|DICOM_DIR",
-        help="A table of scans (.csv or .json with patient, role, date, volume, landmarks), or a folder of DICOM files.",
+        metavar="MANIFEST|DIR",
+        help="A table of scans (.csv or .json with patient, role, date, volume, landmarks), a folder of DICOM files, or "
+        "with --template a folder of volume files.",
     ),
 ]
 TemplateOption = Annotated[
@@ -65,23 +59,11 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Processor threads of each worker; by default the cores are shared out.",
+        help="Processor threads of each worker; by default the cores are shared out, a cluster's workers take one, and "
+        "--resume goes on with as many as before.",
         show_default=False,
     ),
 ]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of embeddings that are kept; by default the user's cache.",
-        show_default=False,
-    ),
-]
-CacheLimitOption = Annotated[
-    int,
-    typer.Option(parser=parse_memory, metavar="SIZE", help="What they may take on the disk, such as 10G."),
-]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Keep no embeddings.")]
 ResumeOption = Annotated[
     bool,
     typer.Option("--resume", help="Go on with the study in DIR; computes what is missing or has changed."),
@@ -91,6 +73,9 @@ DryRunOption = Annotated[
 ]
 
 
+@takes_engine_options(
+    *COMPUTING, "max_memory", "profile", "pixel_spacing", "modality", *KEEPING, threads=ThreadsOption
+)
 def batch(
     study: StudyArgument,
     output: OutputOption,
@@ -101,14 +86,8 @@ def batch(
     scheduler: SchedulerOption = None,
     resume: ResumeOption = False,
     dry_run: DryRunOption = False,
-    device: DeviceOption = "auto",
-    model: ModelOption = None,
-    max_memory: MemoryOption = None,
-    profile: ProfileOption = Profile.ACCURATE,
-    threads: ThreadsOption = None,
-    cache: CacheOption = None,
-    cache_limit: CacheLimitOption = "10G",
-    no_cache: NoCacheOption = False,
+    *,
+    engine: WorkerSettings,
     as_json: JsonOption = False,
 ) -> None:
     """Carry landmarks through a whole study: each patient's own over time, or one template's to everybody.
@@ -117,34 +96,28 @@ def batch(
     and the others go on. Ctrl-C stops; --resume goes on. Ends with 0 when all scans are done, 1 when some failed, 2 on
     wrong usage, 130 when it was stopped.
     """
-    from ..study.todo import StudyRequest
-    from ..worker_settings import WorkerSettings
+    from ..study.pending import StudyRequest
+    from ..study.planning import study_plan
     from .batch_dry_run import print_dry_run
-    from .batch_plan import study_plan
-    from .batch_run import print_outcome, run_study
+    from .batch_run import print_outcome, print_warning, run_study
 
     if scheduler is not None and workers is not None:
         raise typer.BadParameter("Give --workers or --scheduler: the workers of a cluster are its own.")
     # workers on other machines, and reports from other folders, have no use for paths relative to this one
-    study, output, template, landmarks, model, cache = (
-        None if path is None else path.absolute()
-        for path in (study, output, template, landmarks, model, cache)
-    )
-    settings = WorkerSettings(
-        device=device,
-        profile=profile.value,
-        max_memory=max_memory,
-        cache_folder=cache,
-        cache_limit_bytes=0 if no_cache else cache_limit,
-        model=model,
-        threads=threads,
-    )
+    study, output, template, landmarks = map(_absolute, (study, output, template, landmarks))
+    settings = replace(engine, model=_absolute(engine.model), cache_folder=_absolute(engine.cache_folder))
     frame = csv_frame.value if csv_frame else None
     with exit_on_error(2, as_json):
-        plan = study_plan(study, output, template, landmarks, frame)
+        if study.is_dir():
+            messages().print(f"Looking through {study} ...")
+        plan = study_plan(study, output, template, landmarks, frame, print_warning)
         request = StudyRequest(plan, output, settings, frame, resume)
         if dry_run:
             print_dry_run(request, as_json)
             raise typer.Exit
         outcome, was_stopped = run_study(request, 1 if workers is None else workers, scheduler)
     raise typer.Exit(print_outcome(outcome, was_stopped, as_json))
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()

@@ -8,17 +8,17 @@ from rich.table import Table
 
 from ..study.ledger import Ledger
 from ..study.output_folder import has_study
+from ..study.pending import StudyRequest, outdated_scans
 from ..study.plan import PatientPlan, StudyScan
-from ..study.todo import StudyRequest, scans_to_do
 from .terminal import print_json, results
 
 
 def print_dry_run(request: StudyRequest, as_json: bool) -> None:
     """Show the plan: what would be carried where, what is left out and why, and what is done already."""
-    todo = _todo(request)
+    outdated = _outdated(request)
     if as_json:
         document = request.plan.to_document()
-        print_json({**document, "scans": len(request.plan), "to_do": todo})
+        print_json({**document, "scans": len(request.plan), "to_do": outdated})
         return
     console = results()
     if request.plan.rule:
@@ -26,30 +26,30 @@ def print_dry_run(request: StudyRequest, as_json: bool) -> None:
     columns = ("patient", "template", "follow-up", "date", "scan", "what is to be done")
     table = Table(*columns, box=None, pad_edge=False)
     for patient in request.plan.patients:
-        for row in _dry_rows(patient, todo):
+        for row in _dry_rows(patient, outdated):
             table.add_row(*row)
     console.print(table)
-    left_out = [item for patient in request.plan.patients for item in patient.left_out]
-    for item in (*left_out, *request.plan.left_out):
+    excluded = [item for patient in request.plan.patients for item in patient.excluded]
+    for item in (*excluded, *request.plan.excluded):
         console.print(f"left out: {item.what}: {item.reason}", soft_wrap=True)
     console.print(
-        f"{len(request.plan)} scans of {len(request.plan.patients)} patients, {len(todo)} to be done."
+        f"{len(request.plan)} scans of {len(request.plan.patients)} patients, {len(outdated)} to be done."
     )
 
 
-def _todo(request: StudyRequest) -> dict[str, str]:
+def _outdated(request: StudyRequest) -> dict[str, str]:
     if has_study(request.output):
         with Ledger.read(request.output) as ledger:
-            return scans_to_do(request, ledger)
+            return outdated_scans(request, ledger)
     return {scan.key: "not done yet" for _patient, scan in request.plan}
 
 
-def _dry_rows(patient: PatientPlan, todo: dict[str, str]) -> Iterator[tuple[str, ...]]:
+def _dry_rows(patient: PatientPlan, outdated: dict[str, str]) -> Iterator[tuple[str, ...]]:
     templates = " + ".join(_with_details(template.scan) for template in patient.templates)
     for number, scan in enumerate(patient.follow_ups):
         beginning = (patient.patient, templates) if number == 0 else ("", "")
         done = "nothing: done and unchanged"
-        yield (*beginning, scan.name, scan.date, scan.details, todo.get(scan.key, done))
+        yield (*beginning, scan.name, scan.date, scan.details, outdated.get(scan.key, done))
 
 
 def _with_details(scan: StudyScan) -> str:

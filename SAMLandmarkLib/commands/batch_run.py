@@ -14,13 +14,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..study.executors import Executor
+from ..study.executors.opening import default_threads, open_executor
 from ..study.ledger import State
 from ..study.outcome import ScanOutcome, StudyOutcome
+from ..study.pending import StudyRequest
 from ..study.results_writer import DOCUMENT_NAME, TABLE_NAME
 from ..study.runner import StudyRun
 from ..study.study_progress import StudyProgress
-from ..study.todo import StudyRequest
 from .terminal import messages, print_json, results
 
 INTERRUPTED = 130
@@ -35,9 +35,15 @@ def run_study(request: StudyRequest, workers: int, scheduler: str | None) -> tup
     Returns the study as it is then, and whether Ctrl-C has stopped it.
     """
     console = messages()
+    request = request.with_threads(default_threads(workers, scheduler))
     with _stop_on_interrupt() as stopped, _Bar(console) as bar:
-        run = StudyRun(request, lambda: _open_executor(request, workers, scheduler))
+        run = StudyRun(request, lambda: open_executor(request, workers, scheduler))
         return run.carry_out(bar.show, stopped.is_set), stopped.is_set()
+
+
+def print_warning(text: str) -> None:
+    """Tell what is odd about a study but does not stop it."""
+    messages().print(f"Warning: {text}", style="yellow")
 
 
 def print_outcome(outcome: StudyOutcome, was_stopped: bool, as_json: bool) -> int:
@@ -66,7 +72,7 @@ def print_outcome(outcome: StudyOutcome, was_stopped: bool, as_json: bool) -> in
 
 
 def _doubts(scans: Sequence[ScanOutcome]) -> list[str]:
-    """What looks wrong about scans that are done, and what went differently than set, such as for want of memory."""
+    """What looks wrong about scans that are done, and fallbacks, such as for want of memory."""
     provenances = {scan.scan.key: scan.provenance for scan in scans if scan.provenance}
     notes = dict.fromkeys(note for provenance in provenances.values() for note in provenance["notes"])
     warned = [
@@ -84,21 +90,6 @@ def _print_some(lines: Sequence[str], style: str) -> None:
         messages().print(
             f"… and {len(lines) - _LINES_SHOWN} more; `samlandmark report` shows all.", style=style
         )
-
-
-def _open_executor(request: StudyRequest, workers: int, scheduler: str | None) -> Executor:
-    # only the one that is needed, for each brings its own libraries along
-    if scheduler is not None:
-        from ..study.executors.cluster import ClusterExecutor
-
-        return ClusterExecutor(request.settings, scheduler)
-    if workers == 0:
-        from ..study.executors.in_process import InProcessExecutor
-
-        return InProcessExecutor(request.settings)
-    from ..study.executors.processes import ProcessExecutor
-
-    return ProcessExecutor(request.settings, workers)
 
 
 @contextmanager
@@ -140,8 +131,7 @@ class _Bar:
 
     def show(self, progress: StudyProgress) -> None:
         """Show how far the study is."""
-        failed = progress.counts[State.FAILED] + progress.counts[State.SKIPPED]
-        parts = [f"{failed} failed" if failed else "", _time_text(progress.seconds_left)]
+        parts = [f"{progress.failed} failed" if progress.failed else "", _time_text(progress.seconds_left)]
         text = ", ".join(part for part in parts if part)
         self._bar.update(self._task, total=progress.total, completed=progress.ended, description=text)
         if not self._interactive and time.monotonic() >= self._next_line:
@@ -152,7 +142,7 @@ class _Bar:
 def _time_text(seconds: float | None) -> str:
     """A duration for people.
 
-    >>> _time_text(40.0), _time_text(3000.0), _time_text(9000.0)
+    >>> _time_text(20.0), _time_text(3000.0), _time_text(9000.0)
     ('less than a minute left', 'about 50 min left', 'about 2 h 30 min left')
     """
     if seconds is None:

@@ -7,33 +7,36 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .options import DeviceOption, OutputOption
+from ..engine.settings import WorkerSettings
+from .engine_options import takes_engine_options
+from .options import OutputOption
 from .terminal import results
 from .transfer import run_on_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..landmarks import LandmarkSet
-    from ..transfer import TransferredLandmark, TransferResult
+    from ..core.landmarks import LandmarkSet
+    from ..engine.transfer import TransferredLandmark, TransferResult
 
 _STATUS_STYLES = {"FOUND": "green", "DOUBTFUL": "yellow", "MISSING": "red"}
 
 
-def demo(output: OutputOption = Path("demo-output"), device: DeviceOption = "auto") -> None:
+@takes_engine_options("device", "precision")
+def demo(output: OutputOption = Path("demo-output"), *, engine: WorkerSettings) -> None:
     """Carry the landmarks of the bundled sample pair, and show how far from the truth they land."""
-    from ..bundled import bundled_folder
-    from ..landmarks import LandmarkSet
-    from .transfer_run import TransferRequest
+    from ..core.landmarks import LandmarkSet
+    from ..utils.bundled import bundled_folder
+    from .transfer_run import TransferCommand
 
     sample = bundled_folder("SampleData")
     truth = LandmarkSet.read(sample / "followup.csv", csv_frame="LPS")
-    request = TransferRequest(
+    request = TransferCommand(
         template=sample / "template.nii.gz",
         landmarks=sample / "template.mrk.json",
         targets=(sample / "followup.nii.gz",),
         output=output,
-        device=device,
+        engine=engine,
         picture=True,
         truth=truth,
     )

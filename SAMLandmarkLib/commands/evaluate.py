@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import DeviceOption, MemoryOption, ModelOption, Profile, ProfileOption
-from .terminal import VolumeProgress, exit_on_error, messages, warnings_as_messages
+from ..engine.settings import WorkerSettings
+from .engine_options import COMPUTING, takes_engine_options
+from .options import RunCacheOption
+from .terminal import VolumeProgress, exit_on_error, messages, print_notes, warnings_as_messages
 
 if TYPE_CHECKING:
-    from ..evaluation.benchmark import BenchmarkPlan, BenchmarkSettings
+    from ..evaluation.evaluation_plan import BenchmarkPlan, BenchmarkSettings
     from ..evaluation.runs import SetRun
 
 
 DataOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         metavar="DIR",
         help="Folder of test sets: a sub-folder each, of volumes with <volume>.csv beside them.",
@@ -24,19 +27,19 @@ DataOption = Annotated[
     ),
 ]
 SetOption = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(
         "--set", metavar="NAME", help="Only this test set; may be given several times.", show_default=False
     ),
 ]
 FilesOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for evaluation.csv, .json, .md.", show_default=False
     ),
 ]
 SyntheticOption = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         metavar="DIR",
         help="Also deform and crop the CT volumes below this folder and find points again.",
@@ -45,6 +48,7 @@ SyntheticOption = Annotated[
 ]
 
 
+@takes_engine_options(*COMPUTING, "max_memory", "profile", "pixel_spacing", "modality", cache=RunCacheOption)
 def evaluate(
     data: DataOption = None,
     names: SetOption = None,
@@ -56,10 +60,8 @@ def evaluate(
     failures: Annotated[
         int, typer.Option(min=0, help="With --output, also draw so many of the worst landmarks of each set.")
     ] = 0,
-    device: DeviceOption = "auto",
-    model: ModelOption = None,
-    max_memory: MemoryOption = None,
-    profile: ProfileOption = Profile.ACCURATE,
+    *,
+    engine: WorkerSettings,
 ) -> None:
     """Measure errors and confidence on scans with known answers.
 
@@ -67,11 +69,10 @@ def evaluate(
     run. Prints the tables and, with --output, writes one row for each transfer (.csv) and all figures
     (.json). Ends with 2 on wrong usage or unreadable data.
     """
-    from ..evaluation.benchmark import BenchmarkSettings
+    from ..evaluation.evaluation_plan import BenchmarkSettings
     from ..evaluation.tables import summary_text
 
     settings = BenchmarkSettings(data, tuple(names or ()), synthetic_from, synthetic_points, bootstrap, seed)
-    engine = {"device": device, "model": model, "max_memory": max_memory, "profile": profile.value}
     with exit_on_error(2):
         plan, runs, document = _run(settings, output, engine)
         text = summary_text(document)
@@ -81,20 +82,24 @@ def evaluate(
 
 
 def _run(
-    settings: BenchmarkSettings, output: Path | None, engine_settings: dict[str, Any]
+    settings: BenchmarkSettings, output: Path | None, engine: WorkerSettings
 ) -> tuple[BenchmarkPlan, list[SetRun], dict[str, Any]]:
-    from ..evaluation.benchmark import BenchmarkPlan, run_benchmark
-    from ..results import require_writable
-    from ..transfer import TransferEngine
+    from ..engine.runtime import EngineRuntime
+    from ..evaluation.evaluation_plan import BenchmarkPlan, run_benchmark
+    from ..io.result_files import require_writable
 
     plan = BenchmarkPlan.of(settings)
     if output is not None:
         # Minutes of work would be lost if this showed only at the end.
         require_writable(output)
-    engine = TransferEngine(**engine_settings)
     console = messages()
-    with warnings_as_messages(console), VolumeProgress(console, plan.steps) as progress:
-        return plan, *run_benchmark(engine, plan, progress.volume)
+    with tempfile.TemporaryDirectory(prefix="samlandmark-") as folder:
+        # seconds are measured, so embeddings of earlier runs are taken only where that is asked for
+        runtime = EngineRuntime(engine, Path(folder))
+        with warnings_as_messages(console), VolumeProgress(console, plan.steps) as progress:
+            done = run_benchmark(runtime, plan, progress.volume)
+    print_notes(runtime.notes)
+    return plan, *done
 
 
 def _write(

@@ -41,7 +41,7 @@ def report(
     reported too. Ends with 0; with 1 when a page can't be written, with 2 on wrong
     usage.
     """
-    from ..picture import require_matplotlib
+    from ..reporting.picture import require_matplotlib
     from ..study.outcome import StudyOutcome
     from ..study.report import distance_pairs, write_study_report
 

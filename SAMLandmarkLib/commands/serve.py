@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import DeviceOption, Frame, ModelOption, Profile, ProfileOption, parse_memory
+from ..engine.settings import DEFAULT_CACHE_LIMIT_BYTES, WorkerSettings
+from .engine_options import COMPUTING, takes_engine_options
+from .options import CsvFrameOption, parse_memory
 from .terminal import exit_on_error, messages, warnings_as_messages
-from .transfer import CsvFrameOption
 
 _SCAN = "NIfTI, NRRD, MetaImage, or a folder with one DICOM series"
 _DEMO_NAMES = ("Baseline CT", "CT 33 days later")
@@ -56,6 +58,7 @@ UploadOption = Annotated[
 OpenOption = Annotated[bool, typer.Option("--open", help="Also open the page in this computer's browser.")]
 
 
+@takes_engine_options(*COMPUTING, "profile", "pixel_spacing", "modality")
 def serve(
     template: TemplateOption = None,
     landmarks: LandmarksOption = None,
@@ -67,9 +70,8 @@ def serve(
     token: TokenOption = None,
     open_page: OpenOption = False,
     max_upload: UploadOption = "2G",
-    device: DeviceOption = "auto",
-    model: ModelOption = None,
-    profile: ProfileOption = Profile.ACCURATE,
+    *,
+    engine: WorkerSettings,
 ) -> None:
     """Carry landmarks in a browser: click on the template, review on the follow-ups, download the results.
 
@@ -82,18 +84,17 @@ def serve(
         require_web_packages()
         from ..web.request import ServeRequest
         from ..web.server import serve as serve_page
-        from ..worker import WorkerSettings
 
         scans = _scans(template, landmarks, tuple(follow_up or ()), demo)
         request = ServeRequest(
             **scans,
-            csv_frame=csv_frame.value if isinstance(csv_frame, Frame) else None,
+            csv_frame=csv_frame.value if csv_frame else None,
             host=host,
             port=port,
             token=token,
             max_upload_bytes=max_upload,
             # no folder for computed scans: nothing of a patient stays behind
-            worker=WorkerSettings(device=device, model=model, profile=profile.value),
+            worker=replace(engine, cache_limit_bytes=DEFAULT_CACHE_LIMIT_BYTES),
         )
         serve_page(request, partial(_announce, token=token, open_page=open_page))
 
@@ -101,8 +102,8 @@ def serve(
 def _scans(
     template: Path | None, landmarks: Path | None, follow_ups: tuple[Path, ...], demo: bool
 ) -> dict[str, object]:
-    from ..bundled import bundled_folder
-    from ..errors import UsageError
+    from ..utils.bundled import bundled_folder
+    from ..utils.errors import UsageError
 
     if not demo:
         return {"template": template, "landmarks": landmarks, "follow_ups": follow_ups}

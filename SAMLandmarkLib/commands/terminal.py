@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..errors import SAMLandmarkError
-from ..progress import Progress as ProgressCallback
+from ..utils.errors import SAMLandmarkError
+from ..utils.failures import is_memory_failure, too_little_memory
+from ..utils.progress import Progress as ProgressCallback
 
 # Wide enough for a table where no terminal says how wide it is.
 _PIPE_WIDTH = 120
@@ -41,14 +42,23 @@ def print_json(document: dict[str, Any]) -> None:
 
 @contextmanager
 def exit_on_error(exit_code: int, as_json: bool = False) -> Iterator[None]:
-    """Turn a SAMLandmarkError into a message on stderr, with `as_json` also an object on stdout, and end."""
+    """Turn errors of SAMLandmark into an exit code and a message on stderr, and with `as_json` an object on stdout."""
     try:
         yield
-    except SAMLandmarkError as error:
-        messages().print(f"Error: {error}", style="red")
+    except (SAMLandmarkError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, SAMLandmarkError) and not is_memory_failure(error):
+            raise
+        message = str(error) if isinstance(error, SAMLandmarkError) else too_little_memory()
+        messages().print(f"Error: {message}", style="red")
         if as_json:
-            print_json({"error": str(error), "kind": type(error).__name__, "exit_code": exit_code})
+            print_json({"error": message, "kind": type(error).__name__, "exit_code": exit_code})
         raise typer.Exit(exit_code) from error
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Tell on stderr what a user should know of how something was computed."""
+    for note in notes:
+        messages().print(f"Warning: {note}", style="yellow")
 
 
 @contextmanager

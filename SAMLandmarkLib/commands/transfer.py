@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from .options import (
-    CsvFrameOption,
-    DeviceOption,
-    JsonOption,
-    MemoryOption,
-    ModelOption,
-    OutputOption,
-    Profile,
-    ProfileOption,
+from ..engine.settings import WorkerSettings
+from .engine_options import COMPUTING, KEEPING, takes_engine_options
+from .options import CsvFrameOption, FormatsOption, JsonOption, OutputOption
+from .terminal import (
+    VolumeProgress,
+    exit_on_error,
+    messages,
+    print_json,
+    print_notes,
+    results,
+    warnings_as_messages,
 )
-from .terminal import VolumeProgress, exit_on_error, messages, print_json, results, warnings_as_messages
 
 if TYPE_CHECKING:
-    from .transfer_run import TransferOutcome, TransferRequest
+    from .targets_run import StartVolume, TransferOutcome
+    from .transfer_run import TransferCommand
 
-_SCAN = "NIfTI, NRRD, MetaImage, or a folder with one DICOM series"
+
+class Run(Protocol):
+    """A request that has proved usable."""
+
+    def carry_out(self) -> TransferOutcome: ...
+
+
+_SCAN = "NIfTI, NRRD, MetaImage, a folder with one DICOM series, or a radiograph (DICOM, PNG, JPEG, TIFF)"
 
 TemplatesOption = Annotated[
     list[Path],
@@ -49,79 +59,94 @@ TargetsOption = Annotated[
         "--target", "-f", metavar="SCAN", help="A scan to carry them to; may be given several times."
     ),
 ]
+SeriesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="The number or UID of the DICOM series to read; may be given several times, for folders of different scans.",
+    ),
+]
 PictureOption = Annotated[bool, typer.Option(help="Also write a picture for each target.")]
 
 
+@takes_engine_options(*COMPUTING, "max_memory", "profile", "pixel_spacing", "modality", *KEEPING)
 def transfer(
     template: TemplatesOption,
     landmarks: LandmarksOption,
     target: TargetsOption,
     output: OutputOption,
     csv_frame: CsvFrameOption = None,
-    device: DeviceOption = "auto",
-    model: ModelOption = None,
-    max_memory: MemoryOption = None,
-    profile: ProfileOption = Profile.ACCURATE,
     picture: PictureOption = False,
+    series: SeriesOption = None,
+    formats: FormatsOption = None,
+    *,
+    engine: WorkerSettings,
     as_json: JsonOption = False,
 ) -> None:
     """Carry the landmarks of a template, or of several together, to other scans.
 
-    Writes TARGET.mrk.json for each target, and transfer.csv and transfer.json about all of them. Ends with 0
-    when all targets are done, 1 when some failed (the others are written), 2 on wrong usage or an unreadable
-    template.
+    Writes TARGET.mrk.json for each target, and transfer.csv and transfer.json about all of them, or what --format names.
+    Ends with 0 when all targets are done, 1 when some failed (the others are written), 2 on wrong usage or an
+    unreadable template.
     """
-    from .transfer_run import TransferRequest
+    from .transfer_run import TransferCommand
 
-    frame = csv_frame.value if csv_frame else None
-    if len(template) != len(landmarks):
-        raise typer.BadParameter(
-            f"{len(template)} --template and {len(landmarks)} --landmarks are given; give each template its own."
-        )
-    request = TransferRequest(
-        template[0],
-        landmarks[0],
+    first, *others = _with_landmarks(template, landmarks)
+    request = TransferCommand(
+        *first,
         tuple(target),
         output,
-        extra_templates=tuple(zip(template[1:], landmarks[1:], strict=True)),
-        device=device,
-        model=model,
-        csv_frame=frame,
-        max_memory=max_memory,
-        profile=profile.value,
+        engine,
+        csv_frame.value if csv_frame else None,
+        extra_templates=tuple(others),
         picture=picture,
+        series=tuple(series or ()),
+        formats=tuple(formats or ()),
     )
     outcome = run_on_terminal(request, as_json)
     if as_json:
         print_json(outcome.document())
     elif sys.stdout.isatty():
-        _print_summary(outcome)
+        print_summary(outcome)
     raise typer.Exit(outcome.exit_code)
 
 
-def run_on_terminal(request: TransferRequest, as_json: bool = False) -> TransferOutcome:
+def _with_landmarks(templates: list[Path], landmarks: list[Path]) -> list[tuple[Path, Path]]:
+    if len(templates) != len(landmarks):
+        raise typer.BadParameter(
+            f"{len(templates)} --template and {len(landmarks)} --landmarks are given; give each template its own."
+        )
+    return list(zip(templates, landmarks, strict=True))
+
+
+def run_on_terminal(request: TransferCommand, as_json: bool = False) -> TransferOutcome:
     """Carry out a request with a progress bar; failed targets and warnings are told on stderr."""
     from .transfer_run import TransferRun
 
+    return carried_out(lambda start_volume: TransferRun(request, start_volume), request.scans, as_json)
+
+
+def carried_out(make: Callable[[StartVolume], Run], scans: int, as_json: bool = False) -> TransferOutcome:
+    """Make a run and carry it out with a progress bar over so many scans; what failed is told on stderr."""
     console = messages()
-    with warnings_as_messages(console), VolumeProgress(console, request.scans) as progress:
+    with warnings_as_messages(console), VolumeProgress(console, scans) as progress:
         with exit_on_error(2, as_json):
-            run = TransferRun(request, progress.volume)
+            run = make(progress.volume)
         with exit_on_error(1, as_json):
             outcome = run.carry_out()
+    print_notes(outcome.notes)
     for failure in outcome.failures:
         console.print(f"Error: target {failure.target} failed: {failure.message}", style="red")
     return outcome
 
 
-def _print_summary(outcome: TransferOutcome) -> None:
+def print_summary(outcome: TransferOutcome) -> None:
+    """How many landmarks of each target have which status, and the files that were written."""
     from rich.table import Table
-
-    from ..results import count_statuses
 
     table = Table("target", *(status.lower() for status in ("FOUND", "DOUBTFUL", "MISSING")))
     for result in outcome.results:
-        table.add_row(result.target, *map(str, count_statuses(result).values()))
+        table.add_row(result.target, *map(str, result.counts().values()))
     results().print(table)
     for path in outcome.files:
         typer.echo(path)

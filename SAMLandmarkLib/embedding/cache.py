@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import __version__
-from ..errors import OutputError, SAMLandmarkError
-from ..files import atomic_path, output_errors
-from ..translation import _
+from ..utils.errors import OutputError, SAMLandmarkError
+from ..utils.files import atomic_path, output_errors
+from ..utils.translation import _
 
 # embedding_file and with it torch only where an embedding is at hand: Slicer shows the size and clears without it
 if TYPE_CHECKING:
     import torch
 
-    from ..model.bundle import EmbeddingModel
-    from ..volume import Volume
+    from ..core.volume import Volume
+    from ..models.bundle import EmbeddingModel
     from .embedding import Embedding
 
 _ENTRY_NAME = re.compile(r"[0-9a-f]{64}\.npz")
@@ -70,7 +70,7 @@ class EmbeddingCache:
     Keys are those of `embedding_key`. The object itself touches nothing before it is asked, and needs no torch.
     """
 
-    def __init__(self, folder: str | os.PathLike, limit_bytes: int) -> None:
+    def __init__(self, folder: str | os.PathLike[str], limit_bytes: int) -> None:
         self.folder, self.limit_bytes = Path(folder), limit_bytes
 
     def get(self, key: str, device: torch.device | str = "cpu") -> Embedding | None:

@@ -1,4 +1,4 @@
-"""From volume to embedding, in one pass or, where memory is short, in slabs with exact seams."""
+"""From image to embedding, in one pass or, where memory is short, in slabs with exact seams."""
 
 from __future__ import annotations
 
@@ -10,141 +10,141 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import UsageError
-from ..geometry import CanonicalGrid
-from ..model.bundle import EmbeddingModel
-from ..model.network import AIR_HU
-from ..progress import Progress
-from ..volume import CanonicalVolume, Volume
+from ..core.volume import CanonicalVolume, Volume
+from ..core.volume_checks import sizes_text
+from ..models.bundle import EmbeddingModel
+from ..utils.errors import UsageError
+from ..utils.progress import Progress
 from .embedding import Embedding, Image, Level
-from .prepared import TISSUE_THRESHOLD_HU, PreparedVolume
+from .prepared import PreparedVolume, body_points_lps
 
 BYTES_PER_VOXEL = {torch.bfloat16: 45, torch.float32: 85}
-"""Peak memory of the fine branch per 2 mm voxel of its input, measured (docs/performance.md)."""
+"""Peak memory of the bundled model's finest branch per voxel of its input, measured (docs/performance.md)."""
 SLAB_ALIGNMENT = 4
-ANCHORS = 1000
 
 
 class Embedder:
-    """Embeds volumes with a model; `max_memory` bounds the bytes the network's activations may take."""
+    """Embeds images with a model; `max_memory` bounds the bytes the network's activations may take."""
 
     def __init__(self, model: EmbeddingModel, max_memory: int | None = None) -> None:
         self.model, self.max_memory = model, max_memory
         self._bytes_per_voxel = BYTES_PER_VOXEL[model.dtype]
+        self._slab_axis = 2 if model.modality.spatial_axes == 3 else 3
 
     def prepare(self, volume: Volume) -> PreparedVolume:
-        """All of the work on a volume that needs no network; `embed` does it where it has not been done before."""
+        """All of the work on an image that needs no network; `embed` does it where it has not been done before.
+
+        Raises UsageError where the image is of another modality than the model.
+        """
+        if volume.modality.name != self.model.modality.name:
+            raise UsageError(
+                f"{volume.source or volume.name} ({sizes_text(volume.size_ijk)} voxels) is of the modality "
+                f"{volume.modality.title}, but the model embeds {self.model.modality.title}; choose the model of its "
+                "modality (--model)."
+            )
         return PreparedVolume.of(volume, self.model.metadata.spacing_mm)
 
     def embed(self, volume: Volume | PreparedVolume, progress: Progress | None = None) -> Embedding:
-        """Embed a volume; `progress(step, fraction)` is called as it goes on.
+        """Embed an image; `progress(step, fraction)` is called as it goes on.
 
-        Raises UsageError where `max_memory` does not even allow the thinnest slab.
+        Raises UsageError where `max_memory` does not even allow the thinnest slab, and as `prepare` does.
         """
         progress = progress or _silent
-        metadata = self.model.metadata
         progress("resampling", 0.0)
         prepared = volume if isinstance(volume, PreparedVolume) else self.prepare(volume)
         canonical = prepared.canonical
         started = time.perf_counter()
-        hu = _padded(torch.from_numpy(canonical.array), metadata.size_divisor)
-        progress("coarse embedding", 0.3)
-        coarse_grid = _coarser_grid(canonical.grid, metadata.coarse_spacing_mm)
-        # the search reads all coarse vectors for each point, so their size is its speed
-        coarse = _cropped(self.model.coarse(hu), coarse_grid, self.model.dtype)
-        progress("fine embedding", 0.4)
-        fine_grid = _coarser_grid(canonical.grid, metadata.fine_spacing_mm)
-        fine = _cropped(self._fine(hu, progress), fine_grid, torch.float16)
+        levels = self._levels(canonical, progress)
         seconds = {"resample": prepared.seconds, "embed": time.perf_counter() - started}
         return Embedding(
             name=prepared.name,
-            fine=Level(fine, fine_grid),
-            coarse=Level(coarse, coarse_grid),
+            levels=levels,
             image=self._image(canonical),
-            anchors_lps=_anchors_lps(canonical),
+            support_points_lps=body_points_lps(canonical, self.model.modality),
             field_of_view=prepared.field_of_view,
             source=prepared.source,
             warnings=prepared.warnings,
             seconds=seconds,
         )
 
-    def _image(self, canonical: CanonicalVolume) -> Image:
-        hu = torch.from_numpy(np.rint(canonical.array).astype(np.int16))
-        return Image(hu.to(self.model.device), canonical.grid)
+    def _levels(self, canonical: CanonicalVolume, progress: Progress) -> tuple[Level, ...]:
+        infos = self.model.metadata.levels
+        values = self._padded(torch.from_numpy(canonical.array))
+        levels = []
+        for number in reversed(range(len(infos))):
+            progress("coarse embedding" if number else "fine embedding", 0.3 if number else 0.4)
+            grid = canonical.grid.coarser(infos[number].cell_spacing_mm)
+            vectors = self.model.embed_level(number, values) if number else self._finest(values, progress)
+            # the search reads all coarse vectors for each point, so their size is its speed
+            dtype = self.model.dtype if number else torch.float16
+            levels.append(Level(_cropped(vectors, grid.shape_kji, dtype), grid))
+        return tuple(levels[::-1])
 
-    def _fine(self, hu: Tensor, progress: Progress) -> Tensor:
-        if self.max_memory is None or hu.numel() * self._bytes_per_voxel <= self.max_memory:
-            return self.model.fine(hu)
-        slabs = list(self._slabs(hu))
+    def _image(self, canonical: CanonicalVolume) -> Image:
+        modality, array = self.model.modality, canonical.array
+        kept = np.rint(array).astype(np.int16) if modality.stores_integers else array
+        return Image(torch.from_numpy(kept).to(self.model.device), canonical.grid, modality)
+
+    def _finest(self, values: Tensor, progress: Progress) -> Tensor:
+        if self.max_memory is None or values.numel() * self._bytes_per_voxel <= self.max_memory:
+            return self.model.embed_level(0, values)
+        axis, stride = self._slab_axis, self.model.metadata.levels[0].stride
+        slabs = list(self._slabs(values, self.max_memory))
         reduced = torch.cat(
-            [slab.inner(self.model.fine_reduce(slab.of(hu)), 4, axis=2) for slab in slabs], dim=2
+            [slab.inner(self.model.reduce(slab.of(values)), 2 * stride, axis) for slab in slabs], dim=axis
         )
         progress("fine embedding", 0.6)
-        deep = self.model.fine_deepen(reduced)
+        deep = self.model.deepen(reduced)
         parts = []
         for slab in slabs:
-            progress("fine embedding", 0.7 + 0.3 * slab.start / hu.shape[2])
-            part = self.model.fine_finish(slab.of(hu), slab.of(deep, 4))
-            parts.append(slab.inner(part, 2, axis=0))
-        return torch.cat(parts)
+            progress("fine embedding", 0.7 + 0.3 * slab.start / values.shape[axis])
+            part = self.model.finish(slab.of(values), slab.of(deep, 2 * stride))
+            parts.append(slab.inner(part, stride, axis - 2))
+        return torch.cat(parts, dim=axis - 2)
 
-    def _slabs(self, hu: Tensor) -> Iterator[Slab]:
-        depth, area = hu.shape[2], hu.shape[3] * hu.shape[4]
-        halo = self.model.metadata.tile_halo
-        height = self.max_memory // (self._bytes_per_voxel * area) - 2 * halo
+    def _slabs(self, values: Tensor, max_memory: int) -> Iterator[Slab]:
+        depth = values.shape[self._slab_axis]
+        area, halo = values.numel() // depth, self.model.metadata.levels[0].halo
+        height = max_memory // (self._bytes_per_voxel * area) - 2 * halo
         height -= height % SLAB_ALIGNMENT
         if height < SLAB_ALIGNMENT:
             least = (2 * halo + SLAB_ALIGNMENT) * area * self._bytes_per_voxel
             raise UsageError(
-                f"A memory limit of {self.max_memory / 2**20:.0f} MiB is too small to embed this volume; "
+                f"A memory limit of {max_memory / 2**20:.0f} MiB is too small to embed this volume; "
                 f"allow at least {least / 2**20:.0f} MiB (--max-memory)."
             )
         for start in range(0, depth, height):
             stop = min(depth, start + height)
-            yield Slab(start, stop, max(0, start - halo), min(depth, stop + halo))
+            yield Slab(start, stop, max(0, start - halo), min(depth, stop + halo), self._slab_axis)
+
+    def _padded(self, array: Tensor) -> Tensor:
+        """`[1,1,D,H,W]` padded at the upper ends until the searched sides are divisible."""
+        divisor, modality = self.model.metadata.size_divisor, self.model.modality
+        sides = array.shape[::-1][: modality.spatial_axes]
+        padding = [pad for size in sides for pad in (0, -size % divisor)]
+        return functional.pad(array[None, None], padding, value=modality.padding_value)
 
 
 class Slab:
-    """Voxels `start` to `stop` along z, computed from `low` to `high` to have exact seams."""
+    """Voxels `start` to `stop` along an axis, computed from `low` to `high` to have exact seams."""
 
-    def __init__(self, start: int, stop: int, low: int, high: int) -> None:
-        self.start, self.stop, self.low, self.high = start, stop, low, high
+    def __init__(self, start: int, stop: int, low: int, high: int, axis: int) -> None:
+        self.start, self.stop, self.low, self.high, self.axis = start, stop, low, high, axis
 
     def of(self, values: Tensor, stride: int = 1) -> Tensor:
         """The slab with its margins, of `[1,C,D,H,W]` on a grid `stride` times coarser than the voxels."""
-        return values[:, :, self.low // stride : self.high // stride]
+        return values.narrow(self.axis, self.low // stride, self.high // stride - self.low // stride)
 
     def inner(self, values: Tensor, stride: int, axis: int) -> Tensor:
         """The slab without margins, of what was computed with them."""
         return values.narrow(axis, (self.start - self.low) // stride, (self.stop - self.start) // stride)
 
 
-def _padded(array: Tensor, divisor: int) -> Tensor:
-    """`[1,1,D,H,W]` with air added at the upper ends until the sides are divisible."""
-    padding = [pad for size in array.shape[::-1] for pad in (0, -size % divisor)]
-    return functional.pad(array[None, None], padding, value=AIR_HU)
-
-
-def _coarser_grid(grid: CanonicalGrid, spacing_mm: float) -> CanonicalGrid:
-    """The grid of a network output whose first cell starts at the same corner as the first voxel."""
-    factor = spacing_mm / grid.spacing_mm
-    size = tuple(int(np.ceil(n / factor)) for n in grid.size_ijk)
-    return CanonicalGrid(grid.origin_lps + (spacing_mm - grid.spacing_mm) / 2, spacing_mm, size)
-
-
-def _cropped(vectors: Tensor, grid: CanonicalGrid, dtype: torch.dtype) -> Tensor:
+def _cropped(vectors: Tensor, shape_kji: tuple[int, int, int], dtype: torch.dtype) -> Tensor:
     """The cells of a grid, without those of the padding, in one copy."""
-    depth, height, width = grid.shape_kji
+    depth, height, width = shape_kji
     part = vectors[:depth, :height, :width]
     return torch.empty(part.shape, dtype=dtype, device=part.device).copy_(part)
-
-
-def _anchors_lps(canonical: CanonicalVolume) -> np.ndarray:
-    """Random points `(m,3)` in tissue, the same for the same volume."""
-    flat = np.flatnonzero(canonical.array > TISSUE_THRESHOLD_HU)
-    chosen = np.random.default_rng(0).choice(flat, min(ANCHORS, len(flat)), replace=False)
-    kji = np.column_stack(np.unravel_index(chosen, canonical.array.shape))
-    return canonical.grid.lps_from_index(kji[:, ::-1])
 
 
 def _silent(step: str, fraction: float) -> None:

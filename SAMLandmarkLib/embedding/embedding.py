@@ -1,8 +1,9 @@
-"""The embedding of one volume: unit vectors on two grids, and the volume's place in the patient."""
+"""The embedding of one image: unit vectors on a pyramid of grids, and the image's place in the patient."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sized
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..geometry import CanonicalGrid, FieldOfView
+from ..core.geometry import CanonicalGrid, FieldOfView
+from ..core.modality import CT, Modality
+from .mind import mind
 
 
 @dataclass(frozen=True)
@@ -30,77 +33,156 @@ class Level:
 
 @dataclass(frozen=True)
 class Image:
-    """HU int16 `[D,H,W]` on a canonical grid."""
+    """Intensities of a modality `[D,H,W]` on a canonical grid, int16 where its range is wide enough, else float32."""
 
-    hu: Tensor
+    values: Tensor
     grid: CanonicalGrid
+    modality: Modality = CT
 
     def around(self, centers_lps: np.ndarray, offsets_mm: Tensor) -> Tensor:
-        """HU `[n,m]` float32 at offsets `[n,m,3]` from points `(n,3)` (LPS mm), as `cubes` interpolated and at the border."""
+        """Intensities `[n,m]` float32 at offsets `[n,m,3]` from points `(n,3)` (LPS mm), interpolated as by `cubes`."""
         device = offsets_mm.device
         center = torch.as_tensor(self.grid.index_from_lps(centers_lps), dtype=torch.float32, device=device)
         index = center[:, None] + offsets_mm / self.grid.spacing_mm
-        return _trilinear(self.hu[..., None], index.flatten(0, 1))[:, 0].unflatten(0, index.shape[:2])
+        return _trilinear(self.values[..., None], index.flatten(0, 1))[:, 0].view(index.shape[:2])
+
+    @cached_property
+    def self_similarity(self) -> Tensor:
+        """How similar the neighbours of each voxel are to each other, whatever the contrast, `[12,D,H,W]` float16 (MIND)."""
+        return mind(self.values.float()).half()
 
     def cubes(self, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
-        """HU `[n,s,s,s]` float32 around points `(n,3)` (LPS mm), `half` steps to each side, interpolated trilinearly.
+        """Intensities `[n,s,s,s]` float32 around points `(n,3)` (LPS mm), `half` steps to each side, trilinear.
 
-        Beyond the border the HU of the border are repeated.
+        On a grid of one slice they are `[n,1,s,s]`. Beyond the border the intensities of the border are repeated.
         """
-        device = self.hu.device
+        return self._cubes(self.values, centers_lps, half, step_mm)
+
+    def self_similar_cubes(self, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
+        """The same of the self-similarity, `[n,12,s,s,s]`."""
+        channels = [self._cubes(channel, centers_lps, half, step_mm) for channel in self.self_similarity]
+        return torch.stack(channels, dim=1)
+
+    def _cubes(self, values: Tensor, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
+        device = values.device
         center = torch.as_tensor(self.grid.index_from_lps(centers_lps), dtype=torch.float32, device=device)
         steps = torch.arange(-half, half + 1, device=device) * (step_mm / self.grid.spacing_mm)
-        # the voxels that all steps lie between, so that each is read once
+        # the voxels that all steps lie between, so that each is read once, and the weights of these at each step; of all
+        # three axes together, since these are many small operations
         length = int(np.floor(2 * half * step_mm / self.grid.spacing_mm)) + 3
+        places = torch.arange(length, device=device)
         low = (center + steps[0]).floor()
-        z, y, x = (
-            (low[:, axis, None].long() + torch.arange(length, device=device)).clamp(0, size - 1)
-            for axis, size in zip((2, 1, 0), self.hu.shape, strict=True)
-        )
-        cubes = self.hu[z[:, :, None, None], y[:, None, :, None], x[:, None, None, :]].float()
         position = (center - low)[:, :, None] + steps
-        hats = (1 - (position[..., None] - torch.arange(length, device=device)).abs()).clamp_(min=0)
-        along_x, along_y, along_z = hats.unbind(1)
+        along_x, along_y, along_z = (1 - (position[..., None] - places).abs()).clamp_(min=0).unbind(1)
+        x, y, z = (low[:, :, None].long() + places).unbind(1)
+        if self.grid.spatial_axes == 2:
+            z, along_z = torch.zeros_like(z[:, :1]), torch.ones_like(along_z[:, :1, :1])
+        z, y, x = (index.clamp(0, size - 1) for index, size in zip((z, y, x), values.shape, strict=True))
+        cubes = values[z[:, :, None, None], y[:, None, :, None], x[:, None, None, :]].float()
+        depth, height = cubes.shape[1:3]
         cubes = cubes.flatten(1, 2) @ along_x.mT
-        cubes = along_y[:, None] @ cubes.unflatten(1, (length, length))
-        return (along_z @ cubes.flatten(2)).unflatten(2, cubes.shape[2:])
+        cubes = along_y[:, None] @ cubes.view(len(cubes), depth, height, -1)
+        planes = along_z @ cubes.flatten(2)
+        return planes.view(len(cubes), -1, *cubes.shape[2:])
+
+
+def searched_level_of(levels: Sized) -> int:
+    """Number of the level, finest first, at whose cells whole images are searched: the one above the finest, if any."""
+    return min(1, len(levels) - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """What matching needs of a volume.
+    """What matching needs of an image.
 
-    The fine vectors are float16, the coarse ones in the format that the device multiplies fastest; the image is what
-    was embedded.
-    `anchors_lps` `(m,3)` are random points in tissue, from which a pair's correspondences are made; `seconds` tells
-    what the steps took.
+    `levels`, finest first, whose grids nest; the finest vectors are float16, the others in the format that the device
+    multiplies fastest; the image is what was embedded. `support_points_lps` `(m,3)` are random points of the body, from
+    which a pair's correspondences are made; `seconds` tells what the steps took.
     """
 
     name: str
-    fine: Level
-    coarse: Level
+    levels: tuple[Level, ...]
     image: Image
-    anchors_lps: np.ndarray
+    support_points_lps: np.ndarray
     field_of_view: FieldOfView
     source: str | None = None
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def modality(self) -> Modality:
+        """The kind of image."""
+        return self.image.modality
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the image's voxels are there; a patient of an atlas comes without."""
+        return self.image.values.numel() > 0
+
+    @property
+    def finest(self) -> Level:
+        """The level with the smallest cells."""
+        return self.levels[0]
+
+    @property
+    def searched_level(self) -> int:
+        """Number of the level at whose cells whole images are searched: the one above the finest, if there is one."""
+        return searched_level_of(self.levels)
+
+    @property
+    def searched(self) -> Level:
+        """The level at whose cells whole images are searched."""
+        return self.levels[self.searched_level]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the vectors lie."""
+        return self.finest.vectors.device
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Embedding:
+        """The same with everything on a device and the coarser vectors in a format; itself where nothing changes."""
+        wanted = [self.finest.vectors.dtype, *[dtype] * (len(self.levels) - 1)]
+        current = [(level.vectors.device, level.vectors.dtype) for level in self.levels]
+        if current == [(device, kind) for kind in wanted]:
+            return self
+        levels = tuple(
+            Level(level.vectors.to(device, kind), level.grid)
+            for level, kind in zip(self.levels, wanted, strict=True)
+        )
+        return replace(self, levels=levels, image=replace(self.image, values=self.image.values.to(device)))
+
     @cached_property
-    def thinned(self) -> Level:
-        """The means of the eight fine vectors in each coarse cell, for a first look."""
-        vectors = self.fine.vectors
-        for axis in (2, 1, 0):
-            vectors = _mean_of_pairs(vectors, axis)
-        return Level(vectors.to(self.coarse.vectors.dtype), self.coarse.grid)
+    def fine_pooled(self) -> Level:
+        """Means of the finest vectors in each cell of the next coarser level, for a first look."""
+        if len(self.levels) == 1:
+            return self.finest
+        finest, coarser = self.finest, self.levels[1]
+        factor = round(coarser.grid.spacing_mm / finest.grid.spacing_mm)
+        means = means_of_cells(finest.vectors, factor, coarser.grid.spatial_axes)
+        return Level(means.to(coarser.vectors.dtype), coarser.grid)
 
 
-def _mean_of_pairs(vectors: Tensor, axis: int) -> Tensor:
-    """Half as many cells along an axis; a last one without a neighbour stays as it is."""
-    if vectors.shape[axis] % 2:
-        vectors = torch.cat([vectors, vectors.narrow(axis, vectors.shape[axis] - 1, 1)], dim=axis)
-    first, second = vectors.unflatten(axis, (-1, 2)).unbind(axis + 1)
-    return (first + second).div_(2)
+def means_of_cells(vectors: Tensor, factor: int, spatial_axes: int) -> Tensor:
+    """Means of vectors `[D,H,W,C]` over so many cells along each searched axis."""
+    while factor > 1:
+        step = 2 if factor % 2 == 0 else factor
+        for axis in (2, 1, 0)[:spatial_axes]:
+            vectors = _mean_of_runs(vectors, axis, step)
+        factor //= step
+    return vectors
+
+
+def _mean_of_runs(vectors: Tensor, axis: int, length: int) -> Tensor:
+    """Means of so many cells along an axis, the last one repeated where a run reaches beyond it."""
+    if missing := -vectors.shape[axis] % length:
+        last = vectors.narrow(axis, vectors.shape[axis] - 1, 1)
+        vectors = torch.cat([vectors, *[last] * missing], dim=axis)
+    shape = (*vectors.shape[:axis], -1, length, *vectors.shape[axis + 1 :])
+    first, second, *others = vectors.view(shape).unbind(axis + 1)
+    total: Tensor = first + second
+    for other in others:
+        total.add_(other)
+    return total.div_(length)
 
 
 def _trilinear(vectors: Tensor, index: Tensor) -> Tensor:

@@ -10,35 +10,35 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from ..errors import SAMLandmarkError
-from ..geometry import CanonicalGrid, FieldOfView
+from ..core.geometry import CanonicalGrid, FieldOfView
+from ..core.modality import Modality
+from ..utils.errors import SAMLandmarkError
 from .embedding import Embedding, Image, Level
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 4
 
 
 def write_embedding(file: BinaryIO, embedding: Embedding) -> None:
     """Write an embedding; its name, source and warnings, which are the scan's, are left out."""
     header = {
         "version": FORMAT_VERSION,
-        "fine": _header(embedding.fine.vectors, embedding.fine.grid),
-        "coarse": _header(embedding.coarse.vectors, embedding.coarse.grid),
-        "image": _header(embedding.image.hu, embedding.image.grid),
+        "levels": [_header(level.vectors, level.grid) for level in embedding.levels],
+        "image": _header(embedding.image.values, embedding.image.grid),
+        "modality": embedding.modality.to_json(),
         "size_ijk": embedding.field_of_view.size_ijk,
         "seconds": embedding.seconds,
     }
-    np.savez(
-        file,
-        header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-        fine=_bits(embedding.fine.vectors),
-        coarse=_bits(embedding.coarse.vectors),
-        image=_bits(embedding.image.hu),
-        anchors_lps=embedding.anchors_lps,
-        ijk_to_lps=embedding.field_of_view.ijk_to_lps,
-    )
+    arrays: dict[str, Any] = {
+        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+        **{f"level_{number}": _bits(level.vectors) for number, level in enumerate(embedding.levels)},
+        "image": _bits(embedding.image.values),
+        "support_points_lps": embedding.support_points_lps,
+        "ijk_to_lps": embedding.field_of_view.ijk_to_lps,
+    }
+    np.savez(file, **arrays)
 
 
 def read_embedding(path: Path, device: torch.device | str = "cpu") -> Embedding:
@@ -69,21 +69,26 @@ def _embedding(arrays: dict[str, np.ndarray], device: torch.device | str) -> Emb
     header = json.loads(arrays["header"].tobytes())
     if header["version"] != FORMAT_VERSION:
         raise ValueError(f"format {header['version']}")
+    modality = Modality.from_json(header["modality"])
+    i, j, k = header["size_ijk"]
     return Embedding(
         name="",
-        fine=Level(*_on_grid(arrays["fine"], header["fine"], device)),
-        coarse=Level(*_on_grid(arrays["coarse"], header["coarse"], device)),
-        image=Image(*_on_grid(arrays["image"], header["image"], device)),
-        anchors_lps=arrays["anchors_lps"],
-        field_of_view=FieldOfView(arrays["ijk_to_lps"], tuple(header["size_ijk"])),
+        levels=tuple(
+            Level(*_on_grid(arrays[f"level_{number}"], part, device, modality.spatial_axes))
+            for number, part in enumerate(header["levels"])
+        ),
+        image=Image(*_on_grid(arrays["image"], header["image"], device, modality.spatial_axes), modality),
+        support_points_lps=arrays["support_points_lps"],
+        field_of_view=FieldOfView(arrays["ijk_to_lps"], (i, j, k)),
         seconds=header["seconds"],
     )
 
 
 def _on_grid(
-    bits: np.ndarray, header: dict[str, Any], device: torch.device | str
+    bits: np.ndarray, header: dict[str, Any], device: torch.device | str, spatial_axes: int
 ) -> tuple[Tensor, CanonicalGrid]:
-    grid = CanonicalGrid(np.array(header["origin_lps"]), header["spacing_mm"], tuple(header["size_ijk"]))
+    i, j, k = header["size_ijk"]
+    grid = CanonicalGrid(np.array(header["origin_lps"]), header["spacing_mm"], (i, j, k), spatial_axes)
     if bits.shape[:3] != grid.shape_kji:
         raise ValueError(f"values of shape {bits.shape} on a grid of {grid.shape_kji}")
     return torch.from_numpy(bits).view(getattr(torch, header["dtype"])).to(device), grid

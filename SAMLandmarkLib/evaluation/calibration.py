@@ -6,26 +6,26 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ..embedding.embedding import Embedding
-from ..errors import SAMLandmarkError, UsageError
-from ..landmarks import LandmarkSet
-from ..matching.confidence import FEATURES, Calibration, features_of
+from ..core.landmarks import LandmarkSet
+from ..engine.embedded_files import EmbeddedFiles
+from ..engine.runtime import EngineRuntime
+from ..engine.scans import EmbeddedScan
+from ..engine.transfer import TransferEngine
+from ..io.volume_paths import volume_files
+from ..matching.confidence import FITTED, Calibration, features_of
 from ..matching.pair import PairMatcher
-from ..matching.queries import PROFILES
-from ..transfer import TransferEngine
-from ..volume import Volume
-from ..volume_paths import volume_files
+from ..utils.errors import SAMLandmarkError, UsageError
 from .edge_points import edge_points
-from .routes import judge_by_routes
+from .loop_consistency import CheckedMatches, check_by_loops
 from .synthetic import SyntheticTarget, cropped_target, synthetic_target
 
 logger = logging.getLogger(__name__)
 
-RIGHT_MM = 10.0
 RIDGE = 1.0
 NEWTON_STEPS = 30
 
@@ -34,10 +34,10 @@ NEWTON_STEPS = 30
 class CalibrationSettings:
     """How much evidence is gathered: deformed scans, groups of scans of different patients, points in each."""
 
-    deformed_scans: int = 10
-    route_groups: int = 4
-    scans_per_group: int = 5
-    points: int = 40
+    deformed_scans: int = 8
+    route_groups: int = 3
+    scans_per_group: int = 4
+    points: int = 24
     seed: int = 0
 
 
@@ -46,37 +46,38 @@ EvidenceOfProfiles = dict[str, "Evidence"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Features `(n, len(FEATURES))` of matches and whether each is right, `(n,)`."""
+    """Features `(n, len(FITTED))` of matches and whether each is right, `(n,)`."""
 
     features: np.ndarray
     right: np.ndarray
 
 
 def calibrate(
-    engine: TransferEngine, data: Path, settings: CalibrationSettings, command: str
+    runtime: EngineRuntime, data: Path, settings: CalibrationSettings, command: str
 ) -> dict[str, Calibration]:
     """Fit the confidence of each profile on scans below `data`, which should be those the model was trained on.
 
     Half of the weight goes to deformed and cropped copies of scans, whose answers are known, half to pairs of
-    patients, judged by routes over third scans. Raises UsageError where `data` holds too few scans.
+    patients, checked by loops over third scans. Raises UsageError where `data` holds too few scans.
     """
     rng = np.random.default_rng(settings.seed)
-    known = list(_deformed_evidence(engine, data, settings, rng))
-    judged = list(_route_evidence(engine, data, settings, rng))
+    known = list(_deformed_evidence(runtime, data, settings, rng))
+    judged = list(_route_evidence(runtime, data, settings, rng))
     return {
-        profile: _fitted(_joined(known, profile), _joined(judged, profile), command) for profile in PROFILES
+        profile: _fitted(_joined(known, profile), _joined(judged, profile), command)
+        for profile in runtime.engine.model.metadata.matching
     }
 
 
 def _fitted(known: Evidence, judged: Evidence, command: str) -> Calibration:
-    logger.info("%d known answers, %d judged by routes", len(known.right), len(judged.right))
+    logger.info("%d known answers, %d checked by loops", len(known.right), len(judged.right))
     weight = np.concatenate([np.full(len(part.right), 0.5 / len(part.right)) for part in (known, judged)])
     both = Evidence(np.vstack([known.features, judged.features]), np.concatenate([known.right, judged.right]))
     intercept, weights = fit_logistic(both.features, both.right, weight * len(weight))
     return dataclasses.replace(
         Calibration(),
         intercept=intercept,
-        weights=dict(zip(FEATURES, weights.tolist(), strict=True)),
+        weights=dict(zip(FITTED, weights.tolist(), strict=True)),
         source=command,
     )
 
@@ -97,58 +98,86 @@ def fit_logistic(features: np.ndarray, right: np.ndarray, weight: np.ndarray) ->
 
 
 def _deformed_evidence(
-    engine: TransferEngine, data: Path, settings: CalibrationSettings, rng: np.random.Generator
+    runtime: EngineRuntime, data: Path, settings: CalibrationSettings, rng: np.random.Generator
 ) -> Iterator[EvidenceOfProfiles]:
     paths = [path for group in _groups(data) for path in group]
     for path in rng.permutation(np.array(paths, dtype=object))[: settings.deformed_scans]:
         try:
-            template = Volume.read(path)
+            template = runtime.read(path)
             landmarks = edge_points(template, settings.points, rng)
         except SAMLandmarkError as error:
             logger.warning("left out of the calibration: %s", error)
             continue
         whole = synthetic_target(template, landmarks, rng)
-        embedding = engine.embed(template)
+        scan = runtime.embed_volume(template)
+        runtime.keep(scan)
         for target in (whole, cropped_target(whole, rng)):
-            matcher = PairMatcher(embedding, engine.embed(target.volume))
-            yield {
-                profile: _known_evidence(matcher.with_settings(profile_settings), landmarks, target)
-                for profile, profile_settings in PROFILES.items()
-            }
+            pair = scan, runtime.embed_volume(target.volume)
+            yield runtime.attempt(partial(_known_evidence, pair, landmarks, target), template.modality)
 
 
-def _known_evidence(matcher: PairMatcher, landmarks: LandmarkSet, target: SyntheticTarget) -> Evidence:
+def _known_evidence(
+    pair: tuple[EmbeddedScan, EmbeddedScan],
+    landmarks: LandmarkSet,
+    target: SyntheticTarget,
+    engine: TransferEngine,
+) -> EvidenceOfProfiles:
+    metadata = engine.model.metadata
+    matcher = PairMatcher(*(scan.on_device_of(engine.model) for scan in pair), engine.options)
+    return {
+        profile: _known_evidence_of(matcher.with_options(options), landmarks, target, metadata.error_limit_mm)
+        for profile, options in metadata.matching.items()
+    }
+
+
+def _known_evidence_of(
+    matcher: PairMatcher, landmarks: LandmarkSet, target: SyntheticTarget, error_limit_mm: float
+) -> Evidence:
     evidence = matcher.match(landmarks.positions_lps)
     error_mm = np.linalg.norm(evidence.matches.best_lps - target.positions_lps, axis=1)
     visible = target.distances_to_border_mm > 0
-    return Evidence(features_of(evidence), (error_mm <= RIGHT_MM) & visible)
+    features = features_of(evidence, matcher.options.decision, FITTED)
+    return Evidence(features, (error_mm <= error_limit_mm) & visible)
 
 
 def _route_evidence(
-    engine: TransferEngine, data: Path, settings: CalibrationSettings, rng: np.random.Generator
+    runtime: EngineRuntime, data: Path, settings: CalibrationSettings, rng: np.random.Generator
 ) -> Iterator[EvidenceOfProfiles]:
     groups = [group for group in _groups(data) if len(group) >= settings.scans_per_group]
     if not groups:
         raise UsageError(
             f"{data}: the calibration needs a folder of at least {settings.scans_per_group} scans in it."
         )
-    sizes = np.sqrt([len(group) for group in groups])
-    for _ in range(settings.route_groups):
-        group = groups[rng.choice(len(groups), p=sizes / sizes.sum())]
-        scans = _embedded(engine, [group[number] for number in rng.permutation(len(group))], settings)
-        for judged in judge_by_routes(scans, settings.points):
+    embedded = EmbeddedFiles(runtime, kept_in_memory=settings.scans_per_group)
+    for turn in range(settings.route_groups):
+        # each region in turn: what tells right from wrong differs between them
+        group = groups[turn % len(groups)]
+        paths = [group[number] for number in rng.permutation(len(group))]
+        scans = _readable(embedded, paths, settings.scans_per_group)
+        model = runtime.engine.model
+        for judged in runtime.attempt(partial(_checked, scans, settings.points), model.modality):
             yield {
-                profile: Evidence(features_of(part.evidence), part.right) for profile, part in judged.items()
+                profile: Evidence(
+                    features_of(part.evidence, model.metadata.matching[profile].decision, FITTED), part.right
+                )
+                for profile, part in judged.items()
             }
 
 
-def _embedded(engine: TransferEngine, paths: list[Path], settings: CalibrationSettings) -> list[Embedding]:
-    """The first scans that can be read, as many as a group needs."""
-    scans: list[Embedding] = []
+def _checked(
+    scans: Sequence[EmbeddedScan], points: int, engine: TransferEngine
+) -> list[dict[str, CheckedMatches]]:
+    embeddings = [scan.on_device_of(engine.model) for scan in scans]
+    return check_by_loops(embeddings, points, engine.model.metadata)
+
+
+def _readable(embedded: EmbeddedFiles, paths: list[Path], count: int) -> list[EmbeddedScan]:
+    """The first `count` scans that can be read."""
+    scans: list[EmbeddedScan] = []
     for path in paths:
-        if len(scans) < settings.scans_per_group:
+        if len(scans) < count:
             try:
-                scans.append(engine.embed(Volume.read(path)))
+                scans.append(embedded[path])
             except SAMLandmarkError as error:
                 logger.warning("left out of the calibration: %s", error)
     return scans
@@ -158,14 +187,16 @@ def _groups(data: Path) -> list[list[Path]]:
     """The scans of each folder below `data`."""
     paths = volume_files(data, recursive=True)
     if not paths:
-        raise UsageError(f"{data}: holds no NIfTI, NRRD or MetaImage scans to calibrate with.")
+        raise UsageError(
+            f"{data}: holds no NIfTI, NRRD or MetaImage scans and no radiographs to calibrate with."
+        )
     folders = sorted({path.parent for path in paths})
     return [[path for path in paths if path.parent == folder] for folder in folders]
 
 
 def _joined(parts: Sequence[EvidenceOfProfiles], profile: str) -> Evidence:
     if not parts:
-        raise UsageError("No scan could be used for the calibration; give --data a folder of CT.")
+        raise UsageError("No scan could be used for the calibration; give --data a folder of scans.")
     return Evidence(
         np.vstack([part[profile].features for part in parts]),
         np.concatenate([part[profile].right for part in parts]),

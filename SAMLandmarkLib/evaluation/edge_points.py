@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import UsageError
-from ..landmarks import LandmarkSet
-from ..volume import Volume
+from ..core.landmarks import LandmarkSet
+from ..core.modality import Modality
+from ..core.volume import Volume
+from ..utils.errors import UsageError
 
 _SPACING_MM = 3.0
-_BODY_HU = -300
+_FLAT_SPACING_MM = 1.2
 _SKIN_VOXELS = 3
 _OPENING_VOXELS = 2
 _EDGE_PERCENTILE = 85
 _DRAWS = 200_000
+_EDGE_HU = (-1000, 500)
+"""What is denser is bone or metal, whose edges would outdo all others."""
 
 
 def edge_points(
@@ -24,11 +27,15 @@ def edge_points(
 
     Raises UsageError where the scan shows no body with edges in it.
     """
-    canonical = volume.canonical(_SPACING_MM)
+    flat = volume.modality.spatial_axes == 2
+    canonical = volume.canonical(_FLAT_SPACING_MM if flat else _SPACING_MM)
+    edges = edges_in_plane(canonical.array) if flat else inner_edges(canonical.array, volume.modality)
     # Drawn over the whole grid, so that a voxel more or less in the mask doesn't change all the other points.
     drawn = random.uniform(-0.5, np.array(canonical.grid.size_ijk) - 0.5, size=(_DRAWS, 3))
     i, j, k = np.round(drawn).astype(int).T
-    points = canonical.grid.lps_from_index(drawn[inner_edges(canonical.array)[k, j, i]])
+    if flat:
+        drawn[:, 2] = 0
+    points = canonical.grid.lps_from_index(drawn[edges[k, j, i]])
     chosen = _apart(points[volume.distance_to_border_mm(points) > _SPACING_MM], count, apart_mm)
     if not chosen:
         raise UsageError(
@@ -38,19 +45,30 @@ def edge_points(
     return LandmarkSet.from_points([f"e{index:03d}" for index in range(1, len(chosen) + 1)], np.array(chosen))
 
 
-def inner_edges(array: np.ndarray) -> np.ndarray:
-    """Mask of the steepest voxels inside the body, away from its skin, of an HU array `[z, y, x]`."""
-    inside = sitk.GetArrayFromImage(sitk.BinaryErode(_body(array), [_SKIN_VOXELS] * 3)) > 0
+def edges_in_plane(array: np.ndarray) -> np.ndarray:
+    """Mask of the steepest pixels of an image `[1, y, x]`, away from its border."""
+    steepness = sitk.GetArrayFromImage(
+        sitk.GradientMagnitudeRecursiveGaussian(sitk.GetImageFromArray(array[0].astype(np.float32)), 1.0)
+    )
+    inside = np.zeros(steepness.shape, dtype=bool)
+    inside[_SKIN_VOXELS:-_SKIN_VOXELS, _SKIN_VOXELS:-_SKIN_VOXELS] = True
+    return (inside & (steepness >= np.percentile(steepness, _EDGE_PERCENTILE)))[None]
+
+
+def inner_edges(array: np.ndarray, modality: Modality) -> np.ndarray:
+    """Mask of the steepest voxels inside the body, away from its skin, of an array `[z, y, x]`."""
+    inside = sitk.GetArrayFromImage(sitk.BinaryErode(_body(array, modality), [_SKIN_VOXELS] * 3)) > 0
     if not inside.any():
         return inside
-    tissue = sitk.GetImageFromArray(np.clip(array, -1000, 500).astype(np.float32))
+    tissue = sitk.GetImageFromArray(np.clip(array, *_EDGE_HU).astype(np.float32))
     steepness = sitk.GetArrayFromImage(sitk.GradientMagnitudeRecursiveGaussian(tissue, 1.0))
     return inside & (steepness >= np.percentile(steepness[inside], _EDGE_PERCENTILE))
 
 
-def _body(array: np.ndarray) -> sitk.Image:
+def _body(array: np.ndarray, modality: Modality) -> sitk.Image:
     """The largest solid thing in the scan, which isn't the table; lungs and bowel filled slice by slice."""
-    solid = sitk.GetImageFromArray((array > _BODY_HU).astype(np.uint8))
+    threshold = -np.inf if modality.body.threshold is None else modality.body.threshold
+    solid = sitk.GetImageFromArray((array > threshold).astype(np.uint8))
     opened = sitk.BinaryMorphologicalOpening(solid, [_OPENING_VOXELS] * 3)
     largest = sitk.RelabelComponent(sitk.ConnectedComponent(opened), sortByObjectSize=True) == 1
     return sitk.JoinSeries([sitk.BinaryFillhole(largest[:, :, k]) for k in range(largest.GetSize()[2])])

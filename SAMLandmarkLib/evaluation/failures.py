@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from ..picture import Comparison, write_comparisons
-from ..transferred import Status, TransferredLandmark
-from ..volume import Volume
+from ..core.results import TransferredLandmark
+from ..core.volume import Volume
+from ..reporting.picture import PicturePair, write_comparisons
 from .records import TransferRecord
 from .runs import SetRun
 from .sets import EvaluationSet
@@ -31,7 +32,7 @@ def write_failures(
     }
     read = lru_cache(4)(Volume.read)
     comparisons = [
-        Comparison(
+        PicturePair(
             item=_item(record),
             template=read(scans[record.set, record.template].path),
             target=read(scans[record.set, record.target].path),
@@ -54,13 +55,6 @@ def _worst(run: SetRun, count: int) -> list[TransferRecord]:
 
 
 def _item(record: TransferRecord) -> TransferredLandmark:
-    return TransferredLandmark(
-        label=record.truth.label,
-        position_lps=record.found_lps,
-        status=Status(record.status),
-        confidence=record.confidence,
-        similarity=record.similarity,
-        cycle_mm=record.cycle_mm,
-        candidates=(),
-        reason=": ".join(filter(None, (record.set, record.reason))),
-    )
+    """The answer at the place where it is scored, with the name of its set before the reason."""
+    reason = ": ".join(filter(None, (record.set, record.answer.reason)))
+    return replace(record.answer, position_lps=record.found_lps, candidates=(), reason=reason)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..transfer import Status
+from ..engine.transfer import Status
 from .records import TransferRecord, View, errors_of
 from .runs import SetRun
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -11,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..files import create_folder, write_atomically
-from ..results import to_json
+from ..io.result_files import to_json
+from ..utils.files import create_folder, write_atomically
+from ..utils.tables import csv_text
 from .records import CSV_COLUMNS
 from .runs import SetRun
 
@@ -26,7 +25,8 @@ def write_evaluation(
 ) -> list[Path]:
     """Write `evaluation.csv` (one row per transfer, LPS mm), `evaluation.json`, tables and plots; return the paths.
 
-    The plots are left out where matplotlib is missing. Undefined figures are null in JSON and empty in CSV. Raises OutputError where a file can't be written.
+    The plots are left out where matplotlib is missing. Undefined figures are null in JSON and empty in CSV.
+    Raises OutputError where a file can't be written.
     """
     folder = create_folder(directory)
     contents = {
@@ -53,8 +53,4 @@ def _plots(runs: Sequence[SetRun], document: dict[str, Any]) -> dict[str, bytes]
 
 def transfers_text(runs: Sequence[SetRun]) -> str:
     """The text of `evaluation.csv`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows(record.row() for run in runs for record in run.records)
-    return text.getvalue()
+    return csv_text([CSV_COLUMNS, *(record.row() for run in runs for record in run.records)])

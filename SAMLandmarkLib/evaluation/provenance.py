@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..utils.threads import usable_cores
 
 _PACKAGES = ("torch", "numpy", "SimpleITK")
 
@@ -27,14 +27,21 @@ def describe_run() -> dict[str, Any]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, number of cores that this process may use, threads that torch uses, operating system."""
+    """Processor and its instructions, cores that this process may use, threads that torch uses, operating system.
+
+    `precision` is what "auto" computes in.
+    """
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from ..models.device import choose_device
+    from ..models.precision import compute_dtype, instruction_set, precision_name
+
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": usable,
+        "instruction_set": instruction_set(),
+        "precision": precision_name(compute_dtype(choose_device())),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..transfer import TransferredLandmark
+    from ..engine.transfer import TransferredLandmark
 
 CSV_COLUMNS = (
     "set",
@@ -34,6 +34,8 @@ CSV_COLUMNS = (
     "swapped",
     "reason",
     "seconds",
+    # new columns come last, so that those before stay where programs look for them
+    "uncertainty_mm",
 )
 UNDEFINED = np.full(3, np.nan)
 
@@ -63,44 +65,32 @@ class KnownAnswer:
 
 @dataclass(frozen=True)
 class TransferRecord:
-    """What the engine answered for one landmark of one pair, and what the answer should have been."""
+    """What the engine answered for one landmark of one pair, and what the answer should have been.
+
+    `seconds` is this landmark's share of the matching time.
+    """
 
     set: str
     template: str
     target: str
     truth: KnownAnswer
-    found_lps: np.ndarray
-    status: str
-    confidence: float
-    similarity: float
-    cycle_mm: float
-    reason: str
+    answer: TransferredLandmark
     seconds: float
 
-    @classmethod
-    def of(
-        cls,
-        set_name: str,
-        template: str,
-        target: str,
-        truth: KnownAnswer,
-        item: TransferredLandmark,
-        seconds: float,
-    ) -> TransferRecord:
-        """The engine's answer beside the truth; `seconds` is this landmark's share of the matching time."""
-        return cls(
-            set_name,
-            template,
-            target,
-            truth,
-            best_position(item),
-            item.status.value,
-            float(item.confidence),
-            float(item.similarity),
-            float(item.cycle_mm),
-            item.reason,
-            seconds,
-        )
+    @property
+    def found_lps(self) -> np.ndarray:
+        """Where the answer is scored, `(3,)` LPS mm; see `best_position`."""
+        return best_position(self.answer)
+
+    @property
+    def status(self) -> str:
+        """The status of the answer."""
+        return self.answer.status.value
+
+    @property
+    def confidence(self) -> float:
+        """The engine's probability that its answer is right."""
+        return float(self.answer.confidence)
 
     @property
     def error_mm(self) -> float:
@@ -130,11 +120,12 @@ class TransferRecord:
             round(self.error_mm, 3),
             self.status,
             round(self.confidence, 4),
-            round(self.similarity, 4),
-            round(self.cycle_mm, 3),
+            round(float(self.answer.similarity), 4),
+            round(float(self.answer.cycle_error_mm), 3),
             "" if self.swapped is None else int(self.swapped),
-            self.reason,
+            self.answer.reason,
             round(self.seconds, 4),
+            round(float(self.answer.uncertainty_mm), 3),
         ]
         return [_cell(value) for value in values]
 

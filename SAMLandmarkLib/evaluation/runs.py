@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..landmarks import LandmarkSet
-from ..progress import Progress
-from .embedding_store import EmbeddingStore
+from ..core.landmarks import LandmarkSet
+from ..engine.embedded_files import EmbeddedFiles
+from ..utils.progress import Progress
+from .laterality import mirrored_label
 from .records import KnownAnswer, TransferRecord
 from .sets import WORST_SCORED_QUALITY, EvaluationPair, EvaluationSet
-from .sides import mirrored_label
 
 if TYPE_CHECKING:
-    from ..embedding.embedding import Embedding
-    from ..transfer import TransferEngine
+    from ..engine.runtime import EngineRuntime
+    from ..engine.scans import EmbeddedScan
 
 
 @dataclass
@@ -37,27 +37,27 @@ class SetRun:
 
     def transfer(
         self,
-        engine: TransferEngine,
-        template: Embedding,
+        runtime: EngineRuntime,
+        template: EmbeddedScan,
         landmarks: LandmarkSet,
-        target: Embedding,
+        target: EmbeddedScan,
         truths: Sequence[KnownAnswer],
         names: tuple[str, str],
     ) -> None:
         """Carry the landmarks over and keep the answers beside `truths`, which has one for each landmark."""
         started = time.perf_counter()
-        result = engine.transfer(template, landmarks, target)
+        result = runtime.transfer(template, landmarks, target)
         seconds = time.perf_counter() - started
         self.matching_seconds += seconds
         self.provenance = self.provenance or result.provenance
         self.records += [
-            TransferRecord.of(self.name, *names, truth, item, seconds / len(truths))
+            TransferRecord(self.name, *names, truth, item, seconds / len(truths))
             for truth, item in zip(truths, result, strict=True)
         ]
 
 
 def run_evaluation_set(
-    engine: TransferEngine, evaluation_set: EvaluationSet, progress: Progress | None = None
+    runtime: EngineRuntime, evaluation_set: EvaluationSet, progress: Progress | None = None
 ) -> SetRun:
     """Transfer every pair of a test set; each volume is read and embedded once.
 
@@ -65,21 +65,21 @@ def run_evaluation_set(
     count. An error in a volume ends the run: figures of part of a set can't be compared with anything.
     """
     run = SetRun(evaluation_set.name)
-    with EmbeddingStore(engine) as embeddings:
-        for index, pair in enumerate(evaluation_set.pairs):
-            if progress:
-                progress(f"{pair.template.name} → {pair.target.name}", index / len(evaluation_set.pairs))
-            template, target = embeddings[pair.template.path], embeddings[pair.target.path]
-            for labels in filter(None, _labels_by_scoring(pair)):
-                run.transfer(
-                    engine,
-                    template,
-                    _subset(pair.template.landmarks, labels),
-                    target,
-                    [_known_answer(pair, label) for label in labels],
-                    (pair.template.name, pair.target.name),
-                )
-        run.embedding_seconds = embeddings.seconds
+    scans = EmbeddedFiles(runtime)
+    for index, pair in enumerate(evaluation_set.pairs):
+        if progress:
+            progress(f"{pair.template.name} → {pair.target.name}", index / len(evaluation_set.pairs))
+        template, target = scans[pair.template.path], scans[pair.target.path]
+        for labels in filter(None, _labels_by_scoring(pair)):
+            run.transfer(
+                runtime,
+                template,
+                _subset(pair.template.landmarks, labels),
+                target,
+                [_known_answer(pair, label) for label in labels],
+                (pair.template.name, pair.target.name),
+            )
+    run.embedding_seconds = scans.seconds
     return run
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import LandmarkError, UsageError
-from ..landmarks import LandmarkSet
-from ..volume_paths import VOLUME_SUFFIXES, volume_files, volume_name
+from ..core.landmarks import LandmarkSet
+from ..io.volume_paths import VOLUME_SUFFIXES, volume_files, volume_name
+from ..utils.errors import LandmarkError, UsageError
 
 WORST_SCORED_QUALITY = 2
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..transfer import Status
+from ..engine.transfer import Status
 from .confidence import confidence_quality
 from .metrics import bootstrap_intervals, error_statistics, landmark_weights, patient_weights, scan_weights
 from .records import TransferRecord, View, confidences_of, errors_of

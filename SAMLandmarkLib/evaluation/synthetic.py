@@ -13,13 +13,11 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from ..geometry import spacing_of
-from ..landmarks import LandmarkSet
-from ..volume import Volume
+from ..core.geometry import spacing_of
+from ..core.landmarks import LandmarkSet
+from ..core.modality import Modality
+from ..core.volume import Volume
 from .warp import SmoothWarp
-
-AIR_HU = -1024
-_SLICE_AXIS = 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class SyntheticSettings:
     Per axis: `displacement_sd_mm` of the smooth deformation with control points `control_spacing_mm` apart.
     The patient lies `shift_mm` away in a random direction; the scan is tilted by `tilt_degrees` about a
     random axis, its rows and slices run the other way, its spacing is the template's times `spacing_factor`,
-    `noise_hu` is added.
+    `noise`, in the unit of the modality, is added. An image of one slice is moved and deformed in its plane.
     """
 
     displacement_sd_mm: float = 4.0
@@ -37,7 +35,14 @@ class SyntheticSettings:
     shift_mm: float = 30.0
     tilt_degrees: float = 5.0
     spacing_factor: tuple[float, float, float] = (1.1, 1.1, 1.3)
-    noise_hu: float = 15.0
+    noise: float = 15.0
+
+    @classmethod
+    def of(cls, modality: Modality) -> SyntheticSettings:
+        """Those for scans, or for radiographs, which are looked at more finely; noise is a part of grey values' range."""
+        if modality.spatial_axes == 2:
+            return cls(2.0, 40.0, 15.0, 5.0, (1.1, 1.1, 1.0), 0.02)
+        return cls() if modality.stores_integers else cls(noise=0.02)
 
 
 @dataclass(frozen=True)
@@ -57,22 +62,26 @@ def synthetic_target(
     template: Volume,
     landmarks: LandmarkSet,
     random: np.random.Generator,
-    settings: SyntheticSettings = SyntheticSettings(),
+    settings: SyntheticSettings | None = None,
 ) -> SyntheticTarget:
     """A deformed, resampled, noisy copy of `template`, and where each landmark went."""
-    shift = _unit_vector(random) * settings.shift_mm
+    modality = template.modality
+    settings = settings or SyntheticSettings.of(modality)
+    shift = _unit_vector(random, modality.spatial_axes) * settings.shift_mm
     ijk_to_lps, size_ijk = _target_grid(template, shift, random, settings)
     warp = SmoothWarp.random(
         ijk_to_lps, size_ijk, shift, settings.displacement_sd_mm, settings.control_spacing_mm, random
     )
+    if modality.spatial_axes == 2:
+        warp = replace(warp, coefficients=warp.coefficients * np.array([1.0, 1.0, 0.0])[:, None, None, None])
     array = _pull_back(template, warp)
-    array += random.normal(scale=settings.noise_hu, size=array.shape).astype(np.float32)
+    array += random.normal(scale=settings.noise, size=array.shape).astype(np.float32)
+    values = np.clip(np.round(array) if modality.stores_integers else array, *modality.intensity_range)
     volume = Volume(
-        array=np.clip(np.round(array), AIR_HU, 3071).astype(np.int16),
+        array=values.astype(np.int16 if modality.stores_integers else np.float32),
         ijk_to_lps=ijk_to_lps,
         name=f"{template.name}-warped",
-        source=None,
-        warnings=(),
+        modality=modality,
     )
     return SyntheticTarget(volume, warp.target_from_template(landmarks.positions_lps))
 
@@ -81,59 +90,65 @@ def _target_grid(
     template: Volume, shift: np.ndarray, random: np.random.Generator, settings: SyntheticSettings
 ) -> tuple[np.ndarray, tuple[int, int, int]]:
     """A grid of the template's extent around its shifted centre, tilted, with rows and slices reversed."""
-    factor = np.asarray(settings.spacing_factor)
-    size = np.maximum(4, np.ceil(np.asarray(template.size_ijk) / factor).astype(int))
+    axes_searched = template.modality.spatial_axes
+    factor, least = np.asarray(settings.spacing_factor), np.array([4, 4, 4 if axes_searched == 3 else 1])
+    size = np.maximum(least, np.ceil(np.asarray(template.size_ijk) / factor).astype(int))
     centre = template.lps_from_index((np.asarray(template.size_ijk) - 1) / 2) + shift
-    tilt = _rotation(_unit_vector(random), settings.tilt_degrees)
+    axis = _unit_vector(random) if axes_searched == 3 else np.array([0.0, 0.0, 1.0])
+    tilt = _rotation(axis, settings.tilt_degrees)
     axes = tilt @ template.ijk_to_lps[:3, :3]
     ijk_to_lps = np.eye(4)
-    ijk_to_lps[:3, :3] = axes * factor * (1, -1, -1)
+    ijk_to_lps[:3, :3] = axes * factor * (1, -1, -1 if axes_searched == 3 else 1)
     ijk_to_lps[:3, 3] = centre - ijk_to_lps[:3, :3] @ ((size - 1) / 2)
     return ijk_to_lps, tuple(size.tolist())
 
 
 def _pull_back(template: Volume, warp: SmoothWarp) -> np.ndarray:
-    """The template's HU, float32, at the places that the warp gives for each target voxel; air outside."""
-    # Counted from air, because that is what grid_sample's zeros outside the template then stand for.
-    source = torch.from_numpy(_blurred_for(template, warp) - AIR_HU)[None, None]
+    """The template's values, float32, at the places that the warp gives for each target voxel; padding outside."""
+    # Counted from the padding, because that is what grid_sample's zeros outside the template then stand for.
+    outside = template.modality.padding_value
+    source = torch.from_numpy(_blurred_for(template, warp) - np.float32(outside))[None, None]
     array = np.empty(warp.size_ijk[::-1], dtype=np.float32)
     for slab, template_lps in warp.slabs():
         index_ijk = template.index_from_lps(template_lps)
         grid = torch.from_numpy((2 * index_ijk + 1) / np.asarray(template.size_ijk) - 1).float()[None]
-        array[slab] = (
-            torch.nn.functional.grid_sample(source, grid, align_corners=False)[0, 0].numpy() + AIR_HU
-        )
+        sampled = torch.nn.functional.grid_sample(source, grid, align_corners=False)[0, 0].numpy()
+        array[slab] = sampled + outside
     return array
 
 
 def _blurred_for(template: Volume, warp: SmoothWarp) -> np.ndarray:
-    """The template's HU, float32, blurred along each axis as far as the target's voxels are larger."""
+    """The template's values, float32, blurred along each axis as far as the target's voxels are larger."""
     larger = spacing_of(warp.ijk_to_lps) / template.spacing_mm
     variance_ijk = 0.25 * np.maximum(larger**2 - 1, 0)
-    image = sitk.GetImageFromArray(np.clip(template.array, AIR_HU, 3071).astype(np.float32))
+    modality = template.modality
+    values = np.clip(modality.normalised(template.array), *modality.intensity_range)
+    image = sitk.GetImageFromArray(values.astype(np.float32))
     return sitk.GetArrayFromImage(sitk.DiscreteGaussian(image, variance_ijk.tolist()))
 
 
 def cropped_target(
     target: SyntheticTarget, random: np.random.Generator, keep: float = 0.5
 ) -> SyntheticTarget:
-    """The same target with only the lower or the upper part of its slices."""
+    """The same target with only the lower or the upper part of its slices, of a radiograph of its rows."""
     volume = target.volume
-    kept = max(4, round(volume.size_ijk[_SLICE_AXIS] * keep))
-    start = int(random.integers(2)) * (volume.size_ijk[_SLICE_AXIS] - kept)
+    axis = volume.modality.spatial_axes - 1
+    kept = max(4, round(volume.size_ijk[axis] * keep))
+    start = int(random.integers(2)) * (volume.size_ijk[axis] - kept)
+    first_ijk = np.where(np.arange(3) == axis, start, 0)
     ijk_to_lps = volume.ijk_to_lps.copy()
-    ijk_to_lps[:3, 3] = volume.lps_from_index(np.array((0, 0, start)))
+    ijk_to_lps[:3, 3] = volume.lps_from_index(first_ijk)
     part = replace(
         volume,
-        array=volume.array[start : start + kept].copy(),
+        array=volume.array.take(range(start, start + kept), axis=2 - axis),
         ijk_to_lps=ijk_to_lps,
         name=f"{volume.name}-cropped",
     )
     return SyntheticTarget(part, target.positions_lps)
 
 
-def _unit_vector(random: np.random.Generator) -> np.ndarray:
-    direction = random.normal(size=3)
+def _unit_vector(random: np.random.Generator, spatial_axes: int = 3) -> np.ndarray:
+    direction = random.normal(size=3) * (np.arange(3) < spatial_axes)
     return direction / np.linalg.norm(direction)
 
 

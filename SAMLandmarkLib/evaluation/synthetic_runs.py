@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import SAMLandmarkError
-from ..landmarks import LandmarkSet
-from ..volume import Volume
-from ..volume_paths import volume_name
+from ..core.landmarks import LandmarkSet
+from ..core.volume import Volume
+from ..io.volume_paths import volume_name
+from ..utils.errors import SAMLandmarkError
 from .edge_points import edge_points
 from .records import KnownAnswer, View
 from .runs import Progress, SetRun
 from .synthetic import SyntheticTarget, cropped_target, synthetic_target
 
 if TYPE_CHECKING:
-    from ..embedding.embedding import Embedding
-    from ..transfer import TransferEngine
+    from ..engine.runtime import EngineRuntime
+    from ..engine.scans import EmbeddedScan
 
 # This near the border of a cropped scan, an answer just inside and "not here" are both right.
 BORDER_MM = 5.0
@@ -29,7 +29,7 @@ SYNTHETIC_NAME = "synthetic"
 
 
 def run_synthetic(
-    engine: TransferEngine, paths: Sequence[Path], points: int, seed: int, progress: Progress | None = None
+    runtime: EngineRuntime, paths: Sequence[Path], points: int, seed: int, progress: Progress | None = None
 ) -> tuple[SetRun, SetRun]:
     """Deform each volume and find its points again, in the whole target and in half of it.
 
@@ -44,14 +44,14 @@ def run_synthetic(
         if progress:
             progress(name, index / len(paths))
         try:
-            _run_volume(engine, Volume.read(path), name, points, seed, whole, cropped)
+            _run_volume(runtime, runtime.engine.read(path), name, points, seed, whole, cropped)
         except SAMLandmarkError as error:
             whole.skipped.append(str(error))
     return whole, cropped
 
 
 def _run_volume(
-    engine: TransferEngine,
+    runtime: EngineRuntime,
     template: Volume,
     name: str,
     points: int,
@@ -62,13 +62,13 @@ def _run_volume(
     random = np.random.default_rng((seed, zlib.crc32(name.encode())))
     landmarks = edge_points(template, points, random)
     target = synthetic_target(template, landmarks, random)
-    embedding = _embed(engine, template, whole)
+    embedding = _embed(runtime, template, whole)
     for run, part in ((whole, target), (cropped, cropped_target(target, random))):
         run.transfer(
-            engine,
+            runtime,
             embedding,
             landmarks,
-            _embed(engine, part.volume, run),
+            _embed(runtime, part.volume, run),
             _known_answers(landmarks, part),
             (name, part.volume.name),
         )
@@ -79,11 +79,11 @@ def _known_answers(landmarks: LandmarkSet, target: SyntheticTarget) -> list[Know
     return [KnownAnswer(label, position, view=_view(distance)) for label, position, distance in places]
 
 
-def _embed(engine: TransferEngine, volume: Volume, run: SetRun) -> Embedding:
+def _embed(runtime: EngineRuntime, volume: Volume, run: SetRun) -> EmbeddedScan:
     started = time.perf_counter()
-    embedding = engine.embed(volume)
+    scan = runtime.embed_volume(volume)
     run.embedding_seconds += time.perf_counter() - started
-    return embedding
+    return scan
 
 
 def _view(distance_to_border_mm: float) -> View:

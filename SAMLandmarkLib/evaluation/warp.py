@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
-from ..geometry import spacing_of, transform_points
+from ..core.geometry import spacing_of, transform_points
+from ..utils.errors import UsageError
 
 INVERSION_TOLERANCE_MM = 0.005
 _INVERSION_STEPS = 200

@@ -1,7 +1,7 @@
-"""The match and the prediction by the surroundings, weighted by how far each of them may be off.
+"""Precision-weighted fusion of a match with its prediction by the correspondences around it.
 
-Where a point has little to be told by (the middle of a muscle, a centroid), its match wanders by a centimetre while the
-correspondences around it agree on a place; where it is distinct, the match is far more exact than they are.
+A point with few distinctive features (the middle of a muscle, a centroid) has a match that wanders by a centimetre while
+the correspondences around it agree on a place; where it is distinctive, the match is far more exact than they are.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.matching_options import FusionOptions
 from .prediction import Prediction
 
-CYCLE_SHARE = 0.3
-"""Part of the cycle that the way there answers for; both ways of the same length would make it 0.7."""
-UNLIKE_IMAGES_MM = 12.0
-"""How far a match may be off where the images around it have nothing in common, refined by the images …"""
-UNLIKE_VECTORS_MM = 15.0
-"""… and where the fine vectors have, for a match that was not refined."""
+DEFAULTS = FusionOptions()
 
 
 @dataclass(frozen=True)
@@ -28,19 +24,21 @@ class Fused:
     uncertainty_mm: np.ndarray
 
 
-def match_uncertainty(cycle_mm: np.ndarray, fine: np.ndarray, likeness: np.ndarray) -> np.ndarray:
-    """How far matches may be off, `(n,)` mm, from their cycle and the likeness of images or, where NaN, fine vectors."""
-    unlike_mm = np.where(
-        np.isnan(likeness), UNLIKE_VECTORS_MM * (1 - fine), UNLIKE_IMAGES_MM * (1 - likeness)
-    )
-    return np.hypot(CYCLE_SHARE * cycle_mm, unlike_mm)
+def match_uncertainty(
+    cycle_error_mm: np.ndarray, fine: np.ndarray, ncc: np.ndarray, options: FusionOptions = DEFAULTS
+) -> np.ndarray:
+    """How far matches may be off, `(n,)` mm, from their cycle and the NCC of images or, where NaN, finest cosine."""
+    unlike_vectors_mm = options.unlike_vectors_mm * (1 - fine)
+    unlike_mm = np.where(np.isnan(ncc), unlike_vectors_mm, options.unlike_images_mm * (1 - ncc))
+    uncertainty: np.ndarray = np.hypot(options.cycle_share * cycle_error_mm, unlike_mm)
+    return uncertainty
 
 
 def fused(matched_lps: np.ndarray, uncertainty_mm: np.ndarray, prediction: Prediction | None) -> Fused:
     """Matches `(n,3)` and their prediction, averaged by their precisions; the matches where nothing is predicted."""
     if prediction is None:
         return Fused(matched_lps, uncertainty_mm)
-    variance, spread = uncertainty_mm**2, prediction.spread_mm**2
-    share = variance / (variance + spread)
+    variance, predicted = uncertainty_mm**2, prediction.prediction_sigma_mm**2
+    share = variance / (variance + predicted)
     positions = matched_lps + share[:, None] * (prediction.positions_lps - matched_lps)
-    return Fused(positions, np.sqrt(share * spread))
+    return Fused(positions, np.sqrt(share * predicted))

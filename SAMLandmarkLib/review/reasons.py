@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..translation import _
+from ..utils.translation import _
 
 PLACED_BY_HAND = "placed by hand"
 
@@ -26,6 +26,8 @@ def reason_in_words(reason: str) -> str:
         "{mm} mm from where the surroundings place it": _("{mm} mm from where the surroundings place it"),
         "another place looks almost the same": _("another place looks almost the same"),
         "low similarity": _("low similarity"),
+        "the scan hardly resembles the template": _("the scan hardly resembles the template"),
+        "the templates disagree": _("the templates disagree"),
         PLACED_BY_HAND: _("placed by hand"),
     }
     number = re.search(r"\d+", reason)

@@ -11,22 +11,11 @@ from statistics import median
 from types import MappingProxyType
 
 from .item import Decision, Point, ReviewItem, point_or_none
+from .log import LogEntry
+from .text import read_review_text, review_text
 
 _FEWEST_FOR_A_SHIFT = 3
 _NO_SCANS: Mapping[str, Mapping[str, ReviewItem]] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    """One thing a user did: `when` (ISO 8601, UTC), where the landmark was and where it is now (LPS mm)."""
-
-    when: str
-    who: str
-    scan: str
-    label: str
-    action: str
-    before_lps: Point | None = None
-    after_lps: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +24,7 @@ class ReviewState:
 
     It never changes: every operation returns a new state. Operations on an item raise KeyError where it isn't there.
 
-    >>> found = ReviewItem("carina", "DOUBTFUL", 0.4, position_lps=(1.0, 2.0, 3.0))
+    >>> found = ReviewItem.of("carina", "DOUBTFUL", 0.4, position_lps=(1.0, 2.0, 3.0))
     >>> state = ReviewState().with_labels(["carina"]).with_result("may", [found])
     >>> accepted = state.accept("may", "carina", who="AB")
     >>> accepted.item("may", "carina").decision.value, accepted.log[0].action, len(state.log)
@@ -45,6 +34,10 @@ class ReviewState:
     labels: tuple[str, ...] = ()
     scans: Mapping[str, Mapping[str, ReviewItem]] = field(default_factory=lambda: _NO_SCANS)
     log: tuple[LogEntry, ...] = ()
+    _shifts: dict[str, Point | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _counts: dict[tuple[str, ...], dict[str, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def item(self, scan: str, label: str) -> ReviewItem | None:
         """The item of a scan and label, None where there is none."""
@@ -55,9 +48,24 @@ class ReviewState:
         items = self.scans.get(scan, {})
         return {label: items[label] for label in self.labels if label in items}
 
-    def counts(self) -> dict[str, int]:
-        """How many items there are ("total") and how many are open, doubtful (open ones), accepted and so on."""
-        items = [item for scan in self.scans for item in self.items(scan).values()]
+    def of_scans(self, scans: Iterable[str]) -> ReviewState:
+        """The review of these follow-ups only, with the log of them and of what concerns all."""
+        kept = {scan: self.scans[scan] for scan in scans if scan in self.scans}
+        log = tuple(entry for entry in self.log if not entry.scan or entry.scan in kept)
+        return replace(self, scans=kept, log=log)
+
+    def counts(self, scans: Iterable[str] | None = None) -> dict[str, int]:
+        """How many items there are ("total") and how many are open, doubtful (open ones), accepted and so on.
+
+        Only the items of the given scans count; all for None.
+        """
+        keys = tuple(self.scans if scans is None else scans)
+        if keys not in self._counts:
+            self._counts[keys] = self._count(keys)
+        return dict(self._counts[keys])
+
+    def _count(self, scans: tuple[str, ...]) -> dict[str, int]:
+        items = [item for scan in scans for item in self.items(scan).values()]
         counts = Counter(item.decision.value.lower() for item in items)
         counts.update(item.status.lower() for item in items if item.needs_review)
         names = [decision.value.lower() for decision in Decision] + ["doubtful", "missing"]
@@ -68,22 +76,25 @@ class ReviewState:
 
         Two scans of one patient seldom count from the same origin, so most of a displacement says nothing of anatomy.
         """
+        if scan not in self._shifts:
+            self._shifts[scan] = self._median_shift_lps(scan)
+        return self._shifts[scan]
+
+    def _median_shift_lps(self, scan: str) -> Point | None:
         pairs = [
             (item.position_lps, item.template_lps)
             for item in self.items(scan).values()
-            if item.displacement_mm is not None
+            if item.position_lps is not None and item.template_lps is not None
         ]
         if len(pairs) < _FEWEST_FOR_A_SHIFT:
             return None
-        axes = zip(
-            *([now - before for now, before in zip(*pair, strict=True)] for pair in pairs), strict=True
-        )
-        return tuple(median(axis) for axis in axes)
+        x, y, z = (median(now[axis] - before[axis] for now, before in pairs) for axis in range(3))
+        return x, y, z
 
     def relative_displacement_mm(self, scan: str, label: str) -> float | None:
         """How far a landmark has moved beyond what all of its scan have in common, mm; None where that is unknown."""
         item, shift = self.item(scan, label), self.shift_lps(scan)
-        if item is None or item.displacement_mm is None or shift is None:
+        if item is None or item.position_lps is None or item.template_lps is None or shift is None:
             return None
         expected = [place + step for place, step in zip(item.template_lps, shift, strict=True)]
         return math.dist(item.position_lps, expected)
@@ -125,7 +136,7 @@ class ReviewState:
             decided = before is not None and before.decision is not Decision.OPEN
             if decided and not again:
                 continue
-            if decided:
+            if before is not None and decided:
                 entries.append(self._entry(scan, before, "replaced", who, item.position_lps))
             known[item.label] = item
         return replace(self, scans={**self.scans, scan: known}, log=(*self.log, *entries))
@@ -136,6 +147,19 @@ class ReviewState:
         """The item is right as it is; where it has no position: it is rightly missing."""
         item = self.scans[scan][label]
         return self._decided(scan, replace(item, decision=Decision.ACCEPTED), "accepted", who)
+
+    def accept_found(self, scan: str, labels: Iterable[str], least: float, who: str = "") -> ReviewState:
+        """Accept those of the labels that were found where they are shown, with a confidence of `least` or more.
+
+        What is doubtful, missing or decided stays as it is.
+        """
+        state = self
+        for label in labels:
+            item = self.scans[scan][label]
+            sure = item.status == "FOUND" and item.confidence >= least and not item.needs_review
+            if sure and item.decision is Decision.OPEN:
+                state = state.accept(scan, label, who)
+        return state
 
     def reject(self, scan: str, label: str, who: str = "") -> ReviewState:
         """The item is wrong: it loses its position, which stays in the log and in `transferred_lps`."""
@@ -179,20 +203,17 @@ class ReviewState:
 
     def to_json(self) -> str:
         """This state as text, for `from_json`."""
-        from .text import state_to_json
-
-        return state_to_json(self)
+        items = {scan: self.items(scan).values() for scan in self.scans}
+        return review_text(self.labels, items, self.log)
 
     @classmethod
     def from_json(cls, text: str) -> ReviewState:
         """The state that `to_json` wrote; ReviewError where the text is damaged or from a newer version."""
-        from .text import state_from_json
-
-        return state_from_json(text)
+        return cls(*read_review_text(text))
 
 
 def _renamed_items(items: Mapping[str, ReviewItem], names: Mapping[str, str]) -> dict[str, ReviewItem]:
-    renamed = (replace(item, label=names.get(label, label)) for label, item in items.items())
+    renamed = (item.with_label(names.get(label, label)) for label, item in items.items())
     return {item.label: item for item in renamed}
 
 

@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..errors import ReviewError
-from ..translation import _
+from ..core.results import TransferredLandmark
+from ..utils.errors import ReviewError
+from ..utils.translation import _
 from .item import Decision, ReviewItem, point_or_none
-from .state import LogEntry, ReviewState
+from .log import LogEntry
 
-_FORMAT, _VERSION = "samlandmark-review", 1
+_FORMAT, _VERSION = "samlandmark-review", 2
+"""Version 1 (up to 0.3) knew no uncertainty and had candidates as pairs; it is read as well."""
 
 
-def state_to_json(state: ReviewState) -> str:
+Contents = tuple[tuple[str, ...], dict[str, dict[str, ReviewItem]], tuple[LogEntry, ...]]
+"""The labels, the items of each scan by label, and the log of a review."""
+
+
+def review_text(
+    labels: Sequence[str], scans: Mapping[str, Iterable[ReviewItem]], log: Sequence[LogEntry]
+) -> str:
     """See `ReviewState.to_json`."""
-    return json.dumps(
-        {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "labels": state.labels,
-            "scans": {scan: [asdict(item) for item in state.items(scan).values()] for scan in state.scans},
-            "log": [asdict(entry) for entry in state.log],
-        },
-        ensure_ascii=False,
-        allow_nan=False,
-    )
+    written = {scan: _list(item.text for item in items) for scan, items in scans.items()}
+    parts = {
+        "format": _json(_FORMAT),
+        "version": _json(_VERSION),
+        "labels": _json(list(labels)),
+        "scans": _object(written),
+        "log": _list(entry.text for entry in log),
+    }
+    return _object(parts)
 
 
-def state_from_json(text: str) -> ReviewState:
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(texts)}]"
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{_json(name)}: {text}" for name, text in texts.items()) + "}"
+
+
+def read_review_text(text: str) -> Contents:
     """See `ReviewState.from_json`."""
     try:
         document = json.loads(text)
         _check_version(document)
-        return ReviewState(
-            labels=tuple(str(label) for label in document["labels"]),
-            scans={scan: _items(items) for scan, items in document["scans"].items()},
-            log=tuple(_log_entry(entry) for entry in document["log"]),
+        return (
+            tuple(str(label) for label in document["labels"]),
+            {scan: _items(items) for scan, items in document["scans"].items()},
+            tuple(_log_entry(entry) for entry in document["log"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         unreadable = _(
@@ -64,13 +82,23 @@ def _items(items: list[dict[str, Any]]) -> dict[str, ReviewItem]:
 
 
 def _item(values: dict[str, Any]) -> ReviewItem:
-    points = ("template_lps", "transferred_lps", "position_lps")
-    candidates = tuple((point_or_none(point), float(score)) for point, score in values["candidates"])
+    candidates = [_candidate(item) for item in values["candidates"]]
+    answer = {**values, "position_lps": values["transferred_lps"], "candidates": candidates}
     return ReviewItem(
-        **values
-        | {name: point_or_none(values[name]) for name in points}
-        | {"candidates": candidates, "decision": Decision(values["decision"])}
+        answer=TransferredLandmark.from_document(answer),
+        template_lps=point_or_none(values["template_lps"]),
+        position_lps=point_or_none(values["position_lps"]),
+        candidate_index=values["candidate_index"],
+        decision=Decision(values["decision"]),
     )
+
+
+def _candidate(stored: Any) -> dict[str, Any]:
+    """The document of a candidate; version 1 of the format has pairs of a point and its similarity."""
+    if isinstance(stored, dict):
+        return stored
+    position_lps, similarity = stored
+    return {"position_lps": position_lps, "similarity": similarity}
 
 
 def _log_entry(values: dict[str, Any]) -> LogEntry:

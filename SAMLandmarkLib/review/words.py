@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from ..translation import _
+from ..utils.translation import _
 from .item import Decision, ReviewItem
 from .reasons import reason_in_words
 
@@ -17,6 +19,34 @@ _DECIDED_COLORS = {
     Decision.SET_MISSING: "#c4c4c4",
 }
 OUTDATED_COLOR = "#e6d5f5"
+_FORMER_LIMIT_MM = 10.0
+"""What the confidence of models spoke of that did not name their error limit."""
+
+
+def error_limit_mm(provenance: Mapping[str, Any]) -> float:
+    """The error that the confidence of landmarks speaks of, as their provenance tells."""
+    model = provenance.get("model")
+    limit = model.get("error_limit_mm") if isinstance(model, Mapping) else None
+    return float(limit) if isinstance(limit, (int, float)) else _FORMER_LIMIT_MM
+
+
+def limit_text(limit_mm: float) -> str:
+    """An error limit as short as it can be written.
+
+    >>> limit_text(10.0), limit_text(2.5)
+    ('10', '2.5')
+    """
+    return f"{limit_mm:g}"
+
+
+def error_limits_text(provenances: Iterable[Mapping[str, Any]]) -> str:
+    """The error limits of the models that made some landmarks, in English, as reports have it.
+
+    >>> error_limits_text([{"model": {"error_limit_mm": 10}}, {"model": {"error_limit_mm": 5}}])
+    '5 mm or 10 mm'
+    """
+    limits = sorted({error_limit_mm(provenance) for provenance in provenances}) or [_FORMER_LIMIT_MM]
+    return " or ".join(f"{limit_text(limit)} mm" for limit in limits)
 
 
 def cell_color(item: ReviewItem, outdated: bool = False) -> str:
@@ -56,23 +86,33 @@ def _evidence_text(item: ReviewItem) -> str:
     if item.position_lps is None:
         return reason_in_words(item.reason) if item.decision is Decision.OPEN else ""
     moved = "" if item.displacement_mm is None else _("moved {mm} mm").format(mm=round(item.displacement_mm))
-    if item.cycle_mm is None or item.decision is Decision.CORRECTED:
+    if item.cycle_error_mm is None or item.decision is Decision.CORRECTED:
         return moved
-    cycle = _("cycle {mm}").format(mm=f"{item.cycle_mm:.1f}")
+    cycle = _("cycle {mm}").format(mm=f"{item.cycle_error_mm:.1f}")
     return f"{cycle} · {moved}" if moved else cycle
 
 
-def detail_text(item: ReviewItem, scan: str, outdated: bool = False, relative_mm: float | None = None) -> str:
-    """Everything about one landmark of one follow-up, in sentences; `relative_mm`: how far it moved beyond the others."""
+def detail_text(
+    item: ReviewItem,
+    scan: str,
+    outdated: bool = False,
+    relative_mm: float | None = None,
+    limit_mm: float = _FORMER_LIMIT_MM,
+) -> str:
+    """Everything about one landmark of one follow-up, in sentences.
+
+    `relative_mm`: how far it moved beyond the others; `limit_mm`: the error that its confidence speaks of.
+    """
     title = _("{label} on {scan}: {status}.").format(label=item.label, scan=scan, status=status_word(item))
-    parts = [title, *_evidence_sentences(item), *_displacement_sentences(item, relative_mm)]
+    parts = [title, *_evidence_sentences(item, limit_mm), *_displacement_sentences(item, relative_mm)]
     if outdated:
         parts.append(_("The point was moved on the template since; transfer again."))
     return " ".join(parts)
 
 
-def _evidence_sentences(item: ReviewItem) -> list[str]:
-    return _correction_sentences(item) if item.decision is Decision.CORRECTED else _engine_sentences(item)
+def _evidence_sentences(item: ReviewItem, limit_mm: float) -> list[str]:
+    corrected = item.decision is Decision.CORRECTED
+    return _correction_sentences(item) if corrected else _engine_sentences(item, limit_mm)
 
 
 def _displacement_sentences(item: ReviewItem, relative_mm: float | None) -> list[str]:
@@ -92,16 +132,19 @@ def _correction_sentences(item: ReviewItem) -> list[str]:
     return [_("You moved it by {mm} mm.").format(mm=f"{moved:.1f}")]
 
 
-def _engine_sentences(item: ReviewItem) -> list[str]:
-    parts = []
+def _engine_sentences(item: ReviewItem, limit_mm: float) -> list[str]:
+    parts: list[str] = []
     if item.position_lps is not None:
-        sure = _("{percent} % sure to be within 10 mm.")
-        parts.append(sure.format(percent=round(100 * item.confidence)))
+        sure = _("{percent} % sure to be within {limit} mm.")
+        parts.append(sure.format(percent=round(100 * item.confidence), limit=limit_text(limit_mm)))
     if item.reason:
         parts.append(_("Reason: {reason}.").format(reason=reason_in_words(item.reason)))
-    if item.cycle_mm is not None and item.position_lps is not None:
+    if item.cycle_error_mm is not None and item.position_lps is not None:
         cycle = _("There and back it misses itself by {mm} mm.")
-        parts.append(cycle.format(mm=f"{item.cycle_mm:.1f}"))
+        parts.append(cycle.format(mm=f"{item.cycle_error_mm:.1f}"))
+    if item.uncertainty_mm is not None and item.position_lps is not None:
+        uncertain = _("Uncertainty {mm} mm.")
+        parts.append(uncertain.format(mm=f"{item.uncertainty_mm:.1f}"))
     if item.candidate_index is not None and len(item.candidates) > 1:
         place = _("Candidate {number} of {count}.")
         parts.append(place.format(number=item.candidate_index + 1, count=len(item.candidates)))

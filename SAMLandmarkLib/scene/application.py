@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 import vtk
+
+from .mrml import MarkupsNode, VtkObject
 
 _LOGICS = {
     "Markups": "vtkSlicerMarkupsLogic",
@@ -30,7 +34,7 @@ class SceneApplication:
         self._add_crosshair()
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(self.scene, True)
 
-    def _logic(self, name: str, class_name: str) -> object:
+    def _logic(self, name: str, class_name: str) -> Any:
         logic = getattr(slicer, class_name)()
         logic.SetMRMLScene(self.scene)
         logic.SetMRMLApplicationLogic(self.logic)
@@ -47,15 +51,15 @@ class SceneApplication:
     def mouse_places(self) -> bool:
         """Whether clicks in the views add points now."""
         interaction = self.logic.GetInteractionNode()
-        return interaction.GetCurrentInteractionMode() == interaction.Place
+        return bool(interaction.GetCurrentInteractionMode() == interaction.Place)
 
     @property
-    def mouse_mode_event(self) -> tuple[object, int]:
+    def mouse_mode_event(self) -> tuple[VtkObject, int]:
         """The node and its event that tell that `mouse_places` may have changed."""
         interaction = self.logic.GetInteractionNode()
         return interaction, interaction.InteractionModeChangedEvent
 
-    def let_mouse_place(self, markups_node: object | None) -> None:
+    def let_mouse_place(self, markups_node: MarkupsNode | None) -> None:
         """Let clicks in the views add points to a list until further notice; None: let them do nothing special."""
         interaction = self.logic.GetInteractionNode()
         if markups_node is None:

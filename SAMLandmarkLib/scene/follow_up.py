@@ -8,8 +8,9 @@ keep where it was. The list's length is locked, so that no point is added or del
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import slicer
@@ -17,31 +18,32 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..review import Decision, Point, ReviewItem
-from ..translation import _
+from ..utils.translation import _
 from .frames import own_lps_from, ras_from_own_lps
+from .mrml import MarkupsDisplayNode, MarkupsNode, Scene, VolumeNode
 from .nodes import keep_placing
+from .point_display import draw_finely
 from .studies import place_in_same_study
 from .volumes import KEY_ATTRIBUTE, scan_key
 
 SETTLED_COLOR, WAITING_COLOR = (0.435, 0.863, 0.549), (1.0, 0.722, 0.302)
-NOWHERE = "no view"
-"""In place of the id of a view, for `show_only_in`."""
 NOT_TRANSFERRED = "not transferred yet"
 # Slicer's files hold no "not a number".
 NOT_MEASURED = -1.0
-_MEASUREMENTS = {
+_MEASUREMENTS: dict[str, Callable[[ReviewItem], float | None]] = {
     "confidence": lambda item: item.confidence,
     "similarity": lambda item: item.similarity,
-    "cycle_mm": lambda item: item.cycle_mm,
+    "cycle_mm": lambda item: item.cycle_error_mm,
+    "uncertainty_mm": lambda item: item.uncertainty_mm,
 }
 _CLASS = "vtkMRMLMarkupsFiducialNode"
 
 
-def create_follow_up_markups(scene: object, volume_node: object) -> object:
+def create_follow_up_markups(scene: Scene, volume_node: VolumeNode) -> MarkupsNode:
     """A new markups node for a follow-up, under the same parent transform and in the same study as its volume."""
     name = scene.GenerateUniqueName(_("{volume} landmarks").format(volume=volume_node.GetName()))
     with keep_placing(scene):
-        node = scene.AddNewNodeByClass(_CLASS, name)
+        node: MarkupsNode = scene.AddNewNodeByClass(_CLASS, name)
     node.SetUndoEnabled(True)
     node.SetAttribute(KEY_ATTRIBUTE, scan_key(volume_node))
     follow_transform(node, volume_node)
@@ -52,30 +54,15 @@ def create_follow_up_markups(scene: object, volume_node: object) -> object:
     return node
 
 
-def _style(display: object) -> None:
+def _style(display: MarkupsDisplayNode) -> None:
     display.SetSelectedColor(SETTLED_COLOR)
     display.SetColor(WAITING_COLOR)
     draw_finely(display)
 
 
-def draw_finely(display: object) -> None:
-    """Let points hide as little of the anatomy as possible; `display` is the display node of a point list."""
-    display.SetGlyphTypeFromString("CrossDot2D")
-    display.SetGlyphScale(2.5)
-    display.SetTextScale(2.5)
-    display.SetPropertiesLabelVisibility(False)
-
-
-def show_only_in(markups_node: object, view_ids: Sequence[str]) -> None:
-    """Show the points only in the views with these node ids; in all views where there are none."""
-    display = markups_node.GetDisplayNode()
-    if display is not None and list(display.GetViewNodeIDs()) != list(view_ids):
-        display.SetViewNodeIDs(list(view_ids))
-
-
 def write_follow_up(
-    markups_node: object,
-    volume_node: object,
+    markups_node: MarkupsNode,
+    volume_node: VolumeNode,
     labels: Sequence[str],
     items: Mapping[str, ReviewItem],
 ) -> None:
@@ -91,14 +78,14 @@ def write_follow_up(
         _write_measurements(markups_node, rows)
 
 
-def read_follow_up(markups_node: object, volume_node: object) -> dict[str, Point]:
+def read_follow_up(markups_node: MarkupsNode, volume_node: VolumeNode) -> dict[str, Point]:
     """Where the defined points of a follow-up's markups node are now, by label, LPS mm in the volume's own frame."""
     ras = own_points(markups_node)
     points = own_lps_from(np.array(list(ras.values())), markups_node, volume_node).tolist()
     return {label: tuple(point) for label, point in zip(ras, points, strict=True)}
 
 
-def own_points(markups_node: object) -> dict[str, Point]:
+def own_points(markups_node: MarkupsNode) -> dict[str, Point]:
     """The defined points of a markups node by label, RAS mm in the node's own frame: no transform changes them."""
     defined = slicer.vtkMRMLMarkupsNode.PositionDefined
     return {
@@ -108,16 +95,21 @@ def own_points(markups_node: object) -> dict[str, Point]:
     }
 
 
-def follow_transform(markups_node: object, volume_node: object) -> None:
-    """Put a follow-up's markups under the parent transform of its volume, so that both move together."""
-    if markups_node.GetTransformNodeID() != volume_node.GetTransformNodeID():
-        markups_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+def follow_transform(markups_node: MarkupsNode, volume_node: VolumeNode) -> bool:
+    """Put a follow-up's markups under the parent transform of its volume, so that both move together.
+
+    Returns whether they were under another one.
+    """
+    if markups_node.GetTransformNodeID() == volume_node.GetTransformNodeID():
+        return False
+    markups_node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+    return True
 
 
 def describe(item: ReviewItem | None) -> str:
     """The text at a point: the user's decision if there is one, and what the engine said.
 
-    >>> describe(ReviewItem("carina", "DOUBTFUL", 0.4, reason="low similarity"))
+    >>> describe(ReviewItem.of("carina", "DOUBTFUL", 0.4, reason="low similarity"))
     'DOUBTFUL: low similarity'
     """
     if item is None:
@@ -127,7 +119,7 @@ def describe(item: ReviewItem | None) -> str:
 
 
 @contextmanager
-def _modify(node: object):
+def _modify(node: MarkupsNode) -> Iterator[None]:
     """Merges the node's modified events of a block into one."""
     was_modifying = node.StartModify()
     try:
@@ -136,7 +128,7 @@ def _modify(node: object):
         node.EndModify(was_modifying)
 
 
-def _match_labels(node: object, labels: Sequence[str]) -> None:
+def _match_labels(node: MarkupsNode, labels: Sequence[str]) -> None:
     if node.GetNumberOfControlPoints() != len(labels):
         node.SetFixedNumberOfControlPoints(False)
         while node.GetNumberOfControlPoints() > len(labels):
@@ -148,17 +140,21 @@ def _match_labels(node: object, labels: Sequence[str]) -> None:
         node.SetNthControlPointLabel(number, label)
 
 
-def _write_positions(node: object, volume_node: object, rows: Sequence[ReviewItem | None]) -> None:
-    placed = [number for number, item in enumerate(rows) if item is not None and item.usable]
-    points = ras_from_own_lps([rows[number].position_lps for number in placed], volume_node, node)
+def _write_positions(node: MarkupsNode, volume_node: VolumeNode, rows: Sequence[ReviewItem | None]) -> None:
+    placed = {
+        number: item.position_lps
+        for number, item in enumerate(rows)
+        if item is not None and item.position_lps is not None
+    }
+    points = ras_from_own_lps(list(placed.values()), volume_node, node)
     for number, point in zip(placed, points.tolist(), strict=True):
         node.SetNthControlPointPosition(number, *point)
-    for number in set(range(len(rows))) - set(placed):
+    for number in set(range(len(rows))) - placed.keys():
         if node.GetNthControlPointPositionStatus(number) != node.PositionMissing:
             node.SetNthControlPointPositionMissing(number)
 
 
-def _write_measurements(node: object, rows: Sequence[ReviewItem | None]) -> None:
+def _write_measurements(node: MarkupsNode, rows: Sequence[ReviewItem | None]) -> None:
     for name, value_of in _MEASUREMENTS.items():
         values = [None if item is None else value_of(item) for item in rows]
         numbers = np.array([NOT_MEASURED if value is None else value for value in values], dtype=float)
@@ -168,7 +164,7 @@ def _write_measurements(node: object, rows: Sequence[ReviewItem | None]) -> None
         measurement.SetControlPointValues(array)
 
 
-def _new_measurement(node: object, name: str) -> object:
+def _new_measurement(node: MarkupsNode, name: str) -> Any:
     measurement = slicer.vtkMRMLStaticMeasurement()
     measurement.SetName(name)
     measurement.SetEnabled(True)

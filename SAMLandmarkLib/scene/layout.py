@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
+from .mrml import LayoutNode, Scene, SliceCompositeNode, SliceNode
 from .nodes import nodes_of_class
 from .volumes import KEY_ATTRIBUTE
 
@@ -15,7 +16,14 @@ LAYOUT_ID = 5701
 
 ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
 MAXIMUM_SCANS = 6
+_FEWEST_FOR_TWO_ROWS = 4
+# A view that showed a scan before and is not part of the layout now.
+_NO_SCAN = "none"
 _FIRST_GROUP = 5701
+_VIEWS_AT_START = (
+    *("vtkMRMLSliceNodeRed", "vtkMRMLSliceNodeGreen", "vtkMRMLSliceNodeYellow"),
+    "vtkMRMLViewNode1",
+)
 # The template's bar is blue, those of the follow-ups are gray: one sees at once which scan is the template.
 _COLORS = ("#3d8fd1", "#8a94a3")
 
@@ -38,56 +46,101 @@ class ScanViews:
         return f"SAMLandmark{self.number}{orientation}"
 
 
-class Window(Protocol):
+class MainWindow(Protocol):
     """Where the scans are shown: Slicer's main window, or a web page."""
+
+    def leave(self) -> None:
+        """Show again what was shown before the first `arrange`."""
 
     def arrange(self, scans: Sequence[ScanViews], orientations: Sequence[str]) -> None:
         """Show a view for each orientation of each scan, by the names that `ScanViews.view_name` gives them."""
 
 
 class SlicerWindow:
-    """Slicer's main window, which shows what the scene's layout node says; without that node nothing is shown."""
+    """Slicer's main window, which shows what the scene's layout node says; without that node nothing is shown.
 
-    def __init__(self, scene: object) -> None:
+    The description of a layout is not saved with a scene. While the scans are side by side, the layout node is
+    therefore not saved either: whoever opens the scene keeps the layout of the moment.
+    """
+
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._before: int | None = None
 
     def arrange(self, scans: Sequence[ScanViews], orientations: Sequence[str]) -> None:
-        """See `Window`."""
-        layout = self._scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-        if layout is not None:
-            _describe_layout(layout, layout_xml(scans, orientations))
+        """See `MainWindow`."""
+        layout = self._layout_node()
+        if layout is None:
+            return
+        if layout.GetViewArrangement() != LAYOUT_ID:
+            self._before = layout.GetViewArrangement()
+        layout.SetSaveWithScene(False)
+        _describe_layout(layout, layout_xml(scans, orientations))
+
+    def leave(self) -> None:
+        """See `MainWindow`; four views where the layout from before is unknown, as in a scene of an older version."""
+        layout = self._layout_node()
+        if layout is None:
+            return
+        layout.SetSaveWithScene(True)
+        if layout.GetViewArrangement() == LAYOUT_ID:
+            layout.SetViewArrangement(layout.SlicerLayoutFourUpView if self._before is None else self._before)
+
+    def _layout_node(self) -> LayoutNode | None:
+        node: LayoutNode | None = self._scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        return node
 
 
 def layout_xml(scans: Sequence[ScanViews], orientations: Sequence[str] = ("Axial",)) -> str:
-    """Slicer's layout description: a column for each scan, in it a view for each orientation."""
+    """Slicer's layout description: a column for each scan, in it a view for each orientation.
+
+    Four scans or more with one view each stand in two rows, the template first.
+    """
+    if len(scans) < _FEWEST_FOR_TWO_ROWS or len(orientations) > 1:
+        return _row(scans, orientations)
+    half = (len(scans) + 1) // 2
+    rows = "".join(f"<item>{_row(part, orientations)}</item>" for part in (scans[:half], scans[half:]))
+    return f'<layout type="vertical" split="true">{rows}</layout>'
+
+
+def _row(scans: Sequence[ScanViews], orientations: Sequence[str]) -> str:
     columns = "".join(f"<item>{_column(scan, orientations)}</item>" for scan in scans)
     return f'<layout type="horizontal" split="true">{columns}</layout>'
 
 
 def show_layout(
-    scene: object,
+    scene: Scene,
     scans: Sequence[ScanViews],
     orientations: Sequence[str] = ("Axial",),
-    window: Window | None = None,
+    window: MainWindow | None = None,
 ) -> None:
     """Show the scans' views in `window` (Slicer's), and give the views their titles, orientations and groups."""
     (window or SlicerWindow(scene)).arrange(scans, orientations)
-    for scan in scans:
-        for orientation in orientations:
-            _prepare_view(scene, scan, orientation)
+    shown = [_prepare_view(scene, scan, orientation) for scan in scans for orientation in orientations]
+    for view in slice_nodes(scene):
+        if view not in shown:
+            view.SetAttribute(KEY_ATTRIBUTE, _NO_SCAN)
 
 
-def slice_nodes(scene: object, key: str | None = None) -> list[object]:
+def slice_nodes(scene: Scene, key: str | None = None) -> list[SliceNode]:
     """The slice view nodes of a scan (of all scans for None) that `show_layout` prepared."""
     nodes = nodes_of_class(scene, "vtkMRMLSliceNode")
     return [
         node
         for node in nodes
-        if node.GetAttribute(KEY_ATTRIBUTE) and key in (None, node.GetAttribute(KEY_ATTRIBUTE))
+        if node.GetAttribute(KEY_ATTRIBUTE) not in (None, "", _NO_SCAN)
+        and key in (None, node.GetAttribute(KEY_ATTRIBUTE))
     ]
 
 
-def slice_node_ids(scene: object, key: str) -> list[str]:
+def ordinary_view_ids(scene: Scene) -> list[str]:
+    """The ids of all views that belong to no scan, with those that Slicer has at its start, even if not yet made."""
+    views = [*nodes_of_class(scene, "vtkMRMLSliceNode"), *nodes_of_class(scene, "vtkMRMLViewNode")]
+    ids = [view.GetID() for view in views if not view.GetAttribute(KEY_ATTRIBUTE)]
+    return list(dict.fromkeys([*_VIEWS_AT_START, *ids]))
+
+
+def slice_node_ids(scene: Scene, key: str) -> list[str]:
     """The ids of a scan's slice views."""
     return [node.GetID() for node in slice_nodes(scene, key)]
 
@@ -120,7 +173,7 @@ def _color(scan: ScanViews) -> str:
     return _COLORS[min(scan.number, 1)]
 
 
-def _describe_layout(layout: object, xml: str) -> None:
+def _describe_layout(layout: LayoutNode, xml: str) -> None:
     if not layout.AddLayoutDescription(LAYOUT_ID, xml):
         layout.SetLayoutDescription(LAYOUT_ID, xml)
     if layout.GetViewArrangement() == LAYOUT_ID:
@@ -129,27 +182,32 @@ def _describe_layout(layout: object, xml: str) -> None:
     layout.SetViewArrangement(LAYOUT_ID)
 
 
-def _prepare_view(scene: object, scan: ScanViews, orientation: str) -> None:
+def _prepare_view(scene: Scene, scan: ScanViews, orientation: str) -> SliceNode:
     node = scene.GetSingletonNode(scan.view_name(orientation), "vtkMRMLSliceNode")
     if node is None:
         node = _new_view(scene, "vtkMRMLSliceNode", scan.view_name(orientation))
     node.SetAttribute(KEY_ATTRIBUTE, scan.key)
+    node.SetSaveWithScene(False)
+    composite_node(scene, node).SetSaveWithScene(False)
     node.SetViewGroup(scan.group)
     node.SetLayoutLabel(_label(scan, orientation))
     node.SetLayoutColor(*(int(_color(scan)[start : start + 2], 16) / 255 for start in (1, 3, 5)))
     node.SetOrientation(orientation)
+    return node
 
 
-def composite_node(scene: object, slice_node: object) -> object:
+def composite_node(scene: Scene, slice_node: SliceNode) -> SliceCompositeNode:
     """The node that tells which volumes a slice view shows; made where the view has none yet."""
     name = slice_node.GetLayoutName()
-    found = scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
-    return found or _new_view(scene, "vtkMRMLSliceCompositeNode", name)
+    node: SliceCompositeNode | None = scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
+    return node or _new_view(scene, "vtkMRMLSliceCompositeNode", name)
 
 
-def _new_view(scene: object, class_name: str, name: str) -> object:
+def _new_view(scene: Scene, class_name: str, name: str) -> Any:
     node = scene.CreateNodeByClass(class_name)
     node.UnRegister(None)
     node.SetSingletonTag(name)
     node.SetLayoutName(name)
+    # nobody else's Slicer has a view of this name
+    node.SetSaveWithScene(False)
     return scene.AddNode(node)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from .layout import slice_nodes
+from .mrml import Scene, SliceNode
 from .observers import Observers
 from .volumes import KEY_ATTRIBUTE
 
@@ -20,7 +21,7 @@ class LinkedScrolling:
     from different origins; here the slices that were shown together stay together.
     """
 
-    def __init__(self, scene: object) -> None:
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._on = self._paused = False
         self._offsets: dict[str, float] = {}
@@ -53,7 +54,7 @@ class LinkedScrolling:
         finally:
             self._paused = was_paused
 
-    def _moved(self, view: object) -> None:
+    def _moved(self, view: SliceNode) -> None:
         before, now = self._offsets[view.GetID()], view.GetSliceOffset()
         self._offsets[view.GetID()] = now
         if self._paused or abs(now - before) < _STILL_MM:
@@ -64,6 +65,6 @@ class LinkedScrolling:
                     other.SetSliceOffset(other.GetSliceOffset() + now - before)
 
 
-def _goes_along(other: object, view: object) -> bool:
+def _goes_along(other: SliceNode, view: SliceNode) -> bool:
     another_scan = other.GetAttribute(KEY_ATTRIBUTE) != view.GetAttribute(KEY_ATTRIBUTE)
     return another_scan and other.GetOrientation() == view.GetOrientation()

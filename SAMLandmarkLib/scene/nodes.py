@@ -1,12 +1,15 @@
-"""Nodes of a scene."""
+"""Finding the nodes of a class in a scene, and adding hidden nodes and lists without a side effect on the user."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from .mrml import Scene
 
 
-def nodes_of_class(scene: object, class_name: str) -> list[object]:
+def nodes_of_class(scene: Scene, class_name: str) -> list[Any]:
     """All nodes of a class in `scene`, in the order they were added.
 
     Slicer's `slicer.util.getNodesByClass` takes a scene as well, but looks into the application's scene.
@@ -16,7 +19,7 @@ def nodes_of_class(scene: object, class_name: str) -> list[object]:
     return list(nodes)
 
 
-def add_hidden_node(scene: object, class_name: str, name: str, mark: str) -> object:
+def add_hidden_node(scene: Scene, class_name: str, name: str, mark: str) -> Any:
     """Add a node with the attribute `mark` that no list of nodes shows and that isn't saved with the scene."""
     node = scene.CreateNodeByClass(class_name)
     node.UnRegister(None)
@@ -28,7 +31,7 @@ def add_hidden_node(scene: object, class_name: str, name: str, mark: str) -> obj
 
 
 @contextmanager
-def keep_placing(scene: object) -> Iterator[None]:
+def keep_placing(scene: Scene) -> Iterator[None]:
     """Let the user's clicks go on to place points in the same list while another list is added to the scene.
 
     Slicer makes every list that is added the one that clicks add to.

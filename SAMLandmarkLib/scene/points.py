@@ -11,11 +11,16 @@ import numpy as np
 import slicer
 
 from ..review import Point, ReviewItem
-from ..translation import _
+from ..utils.translation import _
 from .frames import own_lps_from, ras_from_own_lps
+from .mrml import MarkupsNode, Scene, VolumeNode
 
 if TYPE_CHECKING:
-    from ..landmarks import Landmark
+    from ..core.landmarks import Landmark
+
+
+_SLICER_FORMAT = "%N-%d"
+"""How Slicer names the points of a list that nobody has given a format."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class ScenePoint:
     position_lps: Point
 
 
-def read_points(markups_node: object, volume_node: object) -> tuple[ScenePoint, ...]:
+def read_points(markups_node: MarkupsNode, volume_node: VolumeNode) -> tuple[ScenePoint, ...]:
     """The defined points of a markups node, in their order; undefined, missing and preview points are left out.
 
     The node and the volume may be under any parent transforms. Hidden points count: hiding doesn't remove them.
@@ -51,29 +56,41 @@ def read_points(markups_node: object, volume_node: object) -> tuple[ScenePoint, 
     )
 
 
-def create_points(scene: object) -> object:
+def create_points(scene: Scene) -> MarkupsNode:
     """A new, empty point list for a template; its points are numbered as they are placed."""
-    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", scene.GenerateUniqueName(_("Landmarks")))
+    points: MarkupsNode = scene.AddNewNodeByClass(
+        "vtkMRMLMarkupsFiducialNode", scene.GenerateUniqueName(_("Landmarks"))
+    )
     number_points(points)
     return points
 
 
-def add_points(markups_node: object, volume_node: object, landmarks: Iterable[Landmark]) -> None:
+def add_points(markups_node: MarkupsNode, volume_node: VolumeNode, landmarks: Iterable[Landmark]) -> None:
     """Put the landmarks that have a position (LPS mm, the own frame of a volume) into a point list."""
-    defined = [landmark for landmark in landmarks if landmark.position_lps is not None]
-    positions = [landmark.position_lps for landmark in defined]
-    places = ras_from_own_lps(positions, volume_node, markups_node).tolist()
-    for landmark, place in zip(defined, places, strict=True):
-        markups_node.AddControlPoint(place, landmark.label)
+    defined = [
+        (landmark.label, landmark.position_lps) for landmark in landmarks if landmark.position_lps is not None
+    ]
+    places = ras_from_own_lps([position for label, position in defined], volume_node, markups_node).tolist()
+    for (label, _position), place in zip(defined, places, strict=True):
+        markups_node.AddControlPoint(place, label)
 
 
-def number_points(markups_node: object) -> None:
+def number_points(markups_node: MarkupsNode) -> None:
     """Call the points that will be placed in a list "Point 1", "Point 2" and so on."""
     markups_node.CreateDefaultDisplayNodes()
     markups_node.SetControlPointLabelFormat(_("Point {number}").format(number="%d"))
 
 
-def tidy_after_undo(markups_node: object) -> None:
+def number_if_new(markups_node: MarkupsNode) -> None:
+    """Number the points of a list as `number_points` does, unless it has points or a label format of its own."""
+    if (
+        not markups_node.GetNumberOfControlPoints()
+        and markups_node.GetControlPointLabelFormat() == _SLICER_FORMAT
+    ):
+        number_points(markups_node)
+
+
+def tidy_after_undo(markups_node: MarkupsNode) -> None:
     """Let points that are placed after an undo get ids and numbers of their own.
 
     When Slicer saves its state, the point under the mouse is only a preview: an undo brings that preview back, and
@@ -88,12 +105,13 @@ def tidy_after_undo(markups_node: object) -> None:
         markups_node.SetLastUsedControlPointNumber(used)
 
 
-def rename_repeated(markups_node: object, known_ids: Collection[str]) -> bool:
+def rename_repeated(markups_node: MarkupsNode, known_ids: Collection[str]) -> bool:
     """Give points with a label that another one has a free one, unless they are known; whether there were any.
 
     Slicer numbers points as they are placed, but begins anew after an undo.
     """
-    labels, renamed = set(), False
+    labels: set[str] = set()
+    renamed = False
     count = markups_node.GetNumberOfControlPoints()
     numbers = sorted(
         range(count), key=lambda number: markups_node.GetNthControlPointID(number) not in known_ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import slicer
@@ -10,6 +11,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .application import SceneApplication
+from .mrml import SliceCompositeNode
 
 _MANAGERS = (
     "vtkMRMLVolumeGlyphSliceDisplayableManager",
@@ -30,7 +32,7 @@ class SliceView:
 
     def __init__(self, application: SceneApplication, name: str, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
-        self._image: object | None = None
+        self._image: Any = None
         self._build_window()
         self._logic = self._new_logic(application, name)
         self.node = self._logic.GetSliceNode()
@@ -58,7 +60,7 @@ class SliceView:
         self._actor.SetMapper(self._mapper)
         self._actor.GetProperty().SetDisplayLocationToBackground()
 
-    def _new_logic(self, application: SceneApplication, name: str) -> object:
+    def _new_logic(self, application: SceneApplication, name: str) -> Any:
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(application.logic)
         application.logic.GetSliceLogics().AddItem(logic)
@@ -90,7 +92,8 @@ class SliceView:
     @property
     def volume_id(self) -> str | None:
         """Id of the volume in the background."""
-        return self._logic.GetSliceCompositeNode().GetBackgroundVolumeID()
+        composite: SliceCompositeNode = self._logic.GetSliceCompositeNode()
+        return composite.GetBackgroundVolumeID()
 
     @property
     def offset_range_mm(self) -> tuple[float, float, float]:

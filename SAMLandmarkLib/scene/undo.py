@@ -6,17 +6,19 @@ hold them; therefore a node that existed before and joins later makes the earlie
 
 from __future__ import annotations
 
+from .mrml import Node, Scene
+
 SAVED_STATES = 100
 
 
-def prepare_undo(scene: object) -> None:
+def prepare_undo(scene: Scene) -> None:
     """Turn the scene's undo on, with room for many steps."""
     scene.SetUndoOn()
     if scene.GetMaximumNumberOfSavedUndoStates() < SAVED_STATES:
         scene.SetMaximumNumberOfSavedUndoStates(SAVED_STATES)
 
 
-def join_undo(node: object) -> None:
+def join_undo(node: Node) -> None:
     """Let an existing node take part in undo; what was done before can't be undone any more."""
     if not node.GetUndoEnabled():
         node.SetUndoEnabled(True)
@@ -30,7 +32,7 @@ class UndoStep:
     `saved`: the state before it was already saved, as Slicer does itself when a point is placed or dragged.
     """
 
-    def __init__(self, scene: object, saved: bool = False) -> None:
+    def __init__(self, scene: Scene, saved: bool = False) -> None:
         self._scene = scene
         self._level = scene.GetNumberOfUndoLevels() if saved else None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import slicer
 
+from .mrml import Node, Scene
 from .observers import Observers
 
 _MARKUPS = slicer.vtkMRMLMarkupsNode
@@ -21,14 +22,21 @@ _SCENE = slicer.vtkMRMLScene
 
 
 class MarkupsWatch:
-    """Calls `on_change()` after a markups node changed; while a point is dragged only when it is let go."""
+    """Calls `on_change()` after a markups node changed; while a point is dragged only when it is let go.
 
-    def __init__(self, node: object, on_change: Callable[[], None]) -> None:
+    `on_transform()` is called after its parent transform became another one.
+    """
+
+    def __init__(
+        self, node: Node, on_change: Callable[[], None], on_transform: Callable[[], None] | None = None
+    ) -> None:
         self._on_change = on_change
         self._dragging = False
         self._observers = Observers()
         for event in _CHANGES:
             self._observers.add(node, event, self._changed)
+        if on_transform is not None:
+            self._observers.add(node, _MARKUPS.TransformModifiedEvent, on_transform)
         self._observers.add(node, _MARKUPS.PointStartInteractionEvent, self._drag_began)
         self._observers.add(node, _MARKUPS.PointEndInteractionEvent, self._drag_ended)
 
@@ -48,12 +56,17 @@ class MarkupsWatch:
         self._on_change()
 
 
-class TransformWatch:
-    """Calls `on_change()` after the parent transform of a node became another one."""
+class VolumeWatch:
+    """Calls `on_change()` after a volume got another name, place, parent transform or other voxels."""
 
-    def __init__(self, node: object, on_change: Callable[[], None]) -> None:
+    def __init__(self, node: Node, on_change: Callable[[], None]) -> None:
         self._observers = Observers()
-        self._observers.add(node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, on_change)
+        for event in (
+            "ModifiedEvent",
+            slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
+            slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
+        ):
+            self._observers.add(node, event, on_change)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -65,7 +78,7 @@ class SceneWatch:
 
     def __init__(
         self,
-        scene: object,
+        scene: Scene,
         on_closing: Callable[[], None],
         on_node_removed: Callable[[], None],
         on_undone: Callable[[], None],
@@ -81,6 +94,6 @@ class SceneWatch:
         self._observers.clear()
 
 
-def is_in_flux(scene: object) -> bool:
+def is_in_flux(scene: Scene) -> bool:
     """Whether the scene is being closed, undone or redone, so that what its nodes say now means nothing."""
     return bool(scene.IsClosing() or scene.IsUndoing() or scene.IsRedoing())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
-from ..geometry import CanonicalGrid
-from ..translation import _
+from ..core.geometry import CanonicalGrid
+from ..utils.translation import _
 
 GRID_MM = 2.0
 # Measured on two cores of an ordinary server; a desktop is faster. Used until this machine was measured itself.
@@ -45,13 +46,15 @@ class TimeEstimate:
         return start + embedding + targets * MATCHING_SECONDS
 
 
-def million_voxels_2mm(shape: tuple[int, ...], ijk_to_lps: np.ndarray) -> float:
+def million_voxels_2mm(shape: tuple[int, int, int], ijk_to_lps: np.ndarray) -> float:
     """Millions of voxels of the 2 mm grid that covers a volume of array `shape` (z, y, x).
 
     >>> million_voxels_2mm((100, 200, 100), np.diag([2.0, 2.0, 2.0, 1.0]))
     2.0
     """
-    return float(np.prod(CanonicalGrid.covering(ijk_to_lps, shape[::-1], GRID_MM).size_ijk)) / 1e6
+    depth, height, width = shape
+    size_ijk = CanonicalGrid.covering(ijk_to_lps, (width, height, depth), GRID_MM).size_ijk
+    return math.prod(size_ijk) / 1e6
 
 
 def duration_in_words(seconds: float) -> str:

@@ -6,17 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..review import Point
 from ..scene.heat_map import hide_heat_map, write_heat_map
-from ..worker import HeatMapReply, WorkerClient, WorkerFailure
-from .scans import SILENT_KINDS, Scan
+from ..scene.mrml import Scene
+from ..worker.client import WorkerClient
+from ..worker.messages import HeatMapReply, WorkerFailure
+from .scans import SILENT_KINDS, SessionScan
 
 
 class HeatMaps:
-    """Asks the worker for one heat map at a time and shows it; `on_change()` and `on_failed(text)` tell what happens."""
+    """Asks the worker for one heat map at a time and shows it.
+
+    `on_change()` is called when one begins or ends, `on_failed(text)` when it can't be computed.
+    """
 
     def __init__(
         self,
-        scene: object,
+        scene: Scene,
         worker: WorkerClient,
         on_change: Callable[[], None],
         on_failed: Callable[[str], None],
@@ -33,7 +39,7 @@ class HeatMaps:
         """Whether a heat map is being computed."""
         return self._awaited is not None
 
-    def show(self, template: Scan, point_lps: tuple[float, float, float], target: Scan) -> None:
+    def show(self, template: SessionScan, point_lps: Point, target: SessionScan) -> None:
         """Show how similar the places of `target` are to `point_lps` (LPS mm) of the template, when that is known."""
         self.shown = True
         self._awaited = awaited = object()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..scene.cursor import cursor_node, is_above
+from ..scene.cursor import cursor_node, is_above, is_outside
 from ..scene.observers import Observers
+from ..utils.translation import _
 from .transfer_session import TransferSession
 
 
@@ -13,8 +14,8 @@ class Placing:
     """Switches the mouse between placing points and moving views.
 
     Slicer places a point in whichever view is clicked. Above a follow-up that would be a point of the template at a
-    wrong place, so placing pauses there. `switch(on)` turns the host's place mode on or off; where the host ended it
-    by itself, as on the Escape key, it calls `ended`.
+    wrong place, and beside the template's volume one that no scan shows, so placing pauses there. `switch(on)` turns
+    the host's place mode on or off; where the host ended it by itself, as on the Escape key, it calls `ended`.
     """
 
     def __init__(self, session: TransferSession, switch: Callable[[bool], None]) -> None:
@@ -56,7 +57,23 @@ class Placing:
     def _cursor_moved(self) -> None:
         if not self.active:
             return
-        pause = is_above(self._session.scene, (scan.key for scan in self._session.follow_ups))
+        above_other = is_above(self._session.scene, (scan.key for scan in self._session.follow_ups))
+        outside = not above_other and self._is_outside_template()
+        self._tell(outside)
+        pause = above_other or outside
         if pause != self.paused:
             self.paused = pause
             self._switch(not pause)
+
+    def _is_outside_template(self) -> bool:
+        template = self._session.template_volume
+        return template is not None and is_outside(template)
+
+    def _tell(self, outside: bool) -> None:
+        """Say why a click does nothing for as long as the mouse is outside, whatever else cleared the messages."""
+        text = _("The mouse is outside the template's volume: a click places no point there.")
+        told = text in self._session.messages
+        if outside and not told:
+            self._session.notify_user(text)
+        elif told and not outside:
+            self._session.clear_message()

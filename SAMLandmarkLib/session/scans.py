@@ -1,19 +1,35 @@
-"""The scans of a session and their embeddings in the worker."""
+"""The scans of a session and their embedding by the worker."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import SAMLandmarkError
-from ..geometry import transform_points
+from ..core.geometry import transform_points
 from ..review import Point
+from ..scene.modality import kind_name
+from ..scene.mrml import VolumeNode
 from ..scene.studies import study_date
-from ..scene.volumes import content_mark, scan_key, source_path, upright_from_own, volume_arrays
-from ..worker import EmbedReply, ScanData, WorkerClient, WorkerFailure
+from ..scene.volumes import (
+    KEY_ATTRIBUTE,
+    ContentMark,
+    content_mark,
+    scan_key,
+    source_path,
+    upright_from_own,
+    volume_arrays,
+)
+from ..utils.errors import SAMLandmarkError
+from ..worker.client import WorkerClient
+from ..worker.messages import EmbedReply, ScanData, WorkerFailure
 from .estimate import TimeEstimate, million_voxels_2mm
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # Not the scan's fault and not worth a message: the user or the session itself stopped it.
 SILENT_KINDS = ("cancelled", "forgotten")
@@ -22,43 +38,57 @@ WORKER_KINDS = ("crash", "disk", "installation", "memory", "model", "start")
 
 
 @dataclass(eq=False)
-class Scan:
-    """A volume of the scene and how far its embedding is: `fraction` 0 to 1, `failure` a sentence or ""."""
+class SessionScan:
+    """A volume of the scene and how far its embedding is: `fraction` 0 to 1, `failure` a sentence or "".
+
+    `named` is the name under which user interfaces know it.
+    """
 
     key: str
-    node: object
+    node: VolumeNode
     date: str | None
     fraction: float = 0.0
     step: str = ""
     embedding: bool = False
     failure: str = ""
-    sent_mark: tuple | None = None
+    named: str = ""
+    sent_mark: ContentMark | None = None
     upright_from_own: np.ndarray = field(default_factory=lambda: np.eye(4))
 
     @classmethod
-    def of(cls, node: object) -> Scan:
+    def of(cls, node: VolumeNode) -> SessionScan:
         """The scan of a volume node, not embedded yet."""
-        return cls(scan_key(node), node, study_date(node))
+        return cls(scan_key(node), node, study_date(node), named=node.GetName())
 
     @property
     def name(self) -> str:
         """The node's name."""
         return self.node.GetName()
 
+    def keep_key(self) -> None:
+        """Let the node have the key by which the review knows it."""
+        if self.node.GetAttribute(KEY_ATTRIBUTE) != self.key:
+            self.node.SetAttribute(KEY_ATTRIBUTE, self.key)
+
+    def take_name(self) -> bool:
+        """Take name and date from the node; whether one of them is another than before."""
+        before, now = (self.named, self.date), (self.name, study_date(self.node))
+        self.named, self.date = now
+        return before != now
+
     @property
     def ready(self) -> bool:
         """Whether the worker has the embedding of the volume as it is now."""
         return self.fraction >= 1 and self.sent_mark == content_mark(self.node)
 
-    def to_worker(self, points_lps: Sequence) -> np.ndarray:
+    def to_worker(self, points_lps: ArrayLike) -> np.ndarray:
         """Points `(n, 3)` LPS mm of the volume's own frame as the worker counts them."""
-        return transform_points(self.upright_from_own, np.reshape(points_lps, (-1, 3)))
+        return transform_points(self.upright_from_own, np.asarray(points_lps, dtype=float).reshape(-1, 3))
 
-    def from_worker(self, point_lps: Point | None) -> Point | None:
+    def from_worker(self, point_lps: Point) -> Point:
         """A point of the worker, LPS mm, in the volume's own frame."""
-        if point_lps is None:
-            return None
-        return tuple(transform_points(np.linalg.inv(self.upright_from_own), point_lps).tolist())
+        x, y, z = transform_points(np.linalg.inv(self.upright_from_own), np.array(point_lps)).tolist()
+        return x, y, z
 
     def set_ready(self) -> None:
         """The worker has used the scan's embedding, so it has it."""
@@ -81,30 +111,46 @@ class Scan:
             return 0.0
 
 
+def scan_titles(scans: Sequence[SessionScan]) -> list[str]:
+    """The study dates, with the name where a date is unknown or occurs twice."""
+    dates = Counter(scan.date for scan in scans)
+    return [_title(scan, dates[scan.date] > 1) for scan in scans]
+
+
+def _title(scan: SessionScan, ambiguous: bool) -> str:
+    if scan.date is None:
+        return scan.name
+    return f"{scan.date} {scan.name}" if ambiguous else scan.date
+
+
 class Embeddings:
     """Has scans embedded by the worker, each once as long as its voxels stay the same.
 
     `on_change(scan)` is called whenever a scan goes on, is ready or fails; `on_note(text)` for what the user should
-    know of it.
+    know of it. `problem_of(scan)` tells in a sentence why a scan need not even be tried, "" where it may be.
     """
 
     def __init__(
         self,
         worker: WorkerClient,
         estimate: TimeEstimate,
-        on_change: Callable[[Scan], None],
+        on_change: Callable[[SessionScan], None],
         on_note: Callable[[str], None],
+        problem_of: Callable[[SessionScan], str],
     ) -> None:
         self.worker = worker
         self._estimate = estimate
+        self._problem_of = problem_of
         self._on_change = on_change
         self._on_note = on_note
 
-    def require(self, scan: Scan, again: bool = False) -> bool:
+    def require(self, scan: SessionScan, again: bool = False) -> bool:
         """See to it that the worker knows the scan as it is now; False where the scan can't be used.
 
         A scan that failed is only tried again when its voxels changed, or with `again`.
         """
+        if problem := self._problem_of(scan):
+            return self._refuse(scan, problem)
         mark = content_mark(scan.node)
         # Two places of a volume may lead to one upright place; then nothing is embedded again, but points differ.
         scan.upright_from_own = upright_from_own(scan.node)
@@ -116,14 +162,19 @@ class Embeddings:
         except SAMLandmarkError as error:
             return self._fail(scan, str(error))
         data = ScanData(
-            scan.key, scan.name, array, scan.upright_from_own @ ijk_to_lps, source_path(scan.node)
+            scan.key,
+            scan.name,
+            array,
+            scan.upright_from_own @ ijk_to_lps,
+            source_path(scan.node),
+            kind_name(scan.node),
         )
         scan.embedding, scan.step = True, "waiting"
         self.worker.embed(data, self._done(scan, mark), self._failed(scan, mark), self._progress(scan, mark))
         self._on_change(scan)
         return True
 
-    def _done(self, scan: Scan, mark: tuple) -> Callable[[EmbedReply], None]:
+    def _done(self, scan: SessionScan, mark: ContentMark) -> Callable[[EmbedReply], None]:
         def done(reply: EmbedReply) -> None:
             if not reply.from_cache:
                 self._estimate.measured(reply.seconds, reply.voxels_2mm)
@@ -136,7 +187,7 @@ class Embeddings:
 
         return done
 
-    def _failed(self, scan: Scan, mark: tuple) -> Callable[[WorkerFailure], None]:
+    def _failed(self, scan: SessionScan, mark: ContentMark) -> Callable[[WorkerFailure], None]:
         def failed(failure: WorkerFailure) -> None:
             if scan.sent_mark != mark:
                 return
@@ -151,7 +202,7 @@ class Embeddings:
 
         return failed
 
-    def _progress(self, scan: Scan, mark: tuple) -> Callable[[str, str, float], None]:
+    def _progress(self, scan: SessionScan, mark: ContentMark) -> Callable[[str, str, float], None]:
         def progress(key: str, step: str, fraction: float) -> None:
             if scan.sent_mark == mark and scan.embedding:
                 scan.step, scan.fraction = step, min(fraction, 0.99)
@@ -159,7 +210,16 @@ class Embeddings:
 
         return progress
 
-    def _fail(self, scan: Scan, message: str) -> bool:
+    def _refuse(self, scan: SessionScan, problem: str) -> bool:
+        """Don't try a scan; it is tried as soon as the problem is gone, and the user is told once."""
+        if scan.failure != problem:
+            scan.reset()
+            scan.failure = problem
+            self._on_note(problem)
+            self._on_change(scan)
+        return False
+
+    def _fail(self, scan: SessionScan, message: str) -> bool:
         scan.embedding, scan.failure = False, message
         self._on_note(f"{scan.name}: {message}")
         self._on_change(scan)

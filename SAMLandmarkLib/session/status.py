@@ -1,21 +1,27 @@
-"""What a session tells those who show it."""
+"""The kinds of change, the status and the table columns that a session gives to user interfaces."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
-from ..translation import _
+from ..scene.mrml import MarkupsNode, VolumeNode
+from ..utils.translation import _
 
 
 class Change(str, Enum):
-    """What changed in a session."""
+    """What changed in a session; OPENED: the session itself has chosen scans, which front ends are to show as chosen."""
 
     SCANS = "scans"
     REVIEW = "review"
     STATUS = "status"
     SELECTION = "selection"
     MESSAGE = "message"
+    EXPORT = "export"
+    BATCH = "batch"
+    VIEWS = "views"
+    OPENED = "opened"
 
 
 class Activity(str, Enum):
@@ -42,7 +48,7 @@ class SessionStatus:
 
     @property
     def text(self) -> str:
-        """Scan and step in words, "" when idle."""
+        """SessionScan and step in words, "" when idle."""
         return ": ".join(part for part in (self.scan, step_in_words(self.step)) if part)
 
 
@@ -61,20 +67,25 @@ def step_in_words(step: str) -> str:
 
 
 @dataclass(frozen=True)
+class ExportEnd:
+    """How an export ended: its files, or in a sentence why it could not be written."""
+
+    files: tuple[Path, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class ScanColumn:
     """A follow-up as a column of the review table.
 
-    `date` is the study's, like "2024-05-31", or None; `message` tells why this scan can't be used, "" where it can.
+    `date` is the study's, like "2024-05-31", or None; `title` is short and differs from those of the other columns;
+    `message` tells why this scan can't be used, "" where it can.
     """
 
     key: str
     name: str
     date: str | None
-    volume_node: object
-    markups_node: object | None
+    volume_node: VolumeNode
+    markups_node: MarkupsNode | None
+    title: str
     message: str = ""
-
-    @property
-    def title(self) -> str:
-        """The date where it is known, else the name."""
-        return self.date or self.name

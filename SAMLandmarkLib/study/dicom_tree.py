@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dicom_stack import SliceStack, StackError
-from ..errors import UsageError
-from ..geometry import spacing_of
-from ..progress import Progress
-from .dicom_header import FileHeader, pydicom_or_error, read_header
+from ..core.geometry import spacing_of
+from ..io.dicom_header import FileHeader, pydicom_or_error, quiet_pydicom, read_header
+from ..io.dicom_series import without_copies
+from ..io.dicom_stack import SliceStack, StackError
+from ..utils.errors import UsageError
+from ..utils.progress import Progress
+from .identity import Person
 
 # Reading a header is waiting for the disk or the network more than computing.
 _THREADS = 8
@@ -27,7 +28,7 @@ class DicomSeries:
 
     `patient` is the patient's id, or the name only where there is no id. `date` is ISO 8601, empty where unknown.
     `spacing_mm` along i, j, k and `extent_mm` along the slices are None and 0 where the images are not one volume;
-    `no_volume` then says why. `files` are relative to `folder`.
+    `no_volume` then says why. `files` are relative to `folder`. `persons` are all whom its images name, usually one.
     """
 
     patient: str
@@ -46,6 +47,7 @@ class DicomSeries:
     spacing_mm: tuple[float, float, float] | None = None
     extent_mm: float = 0.0
     no_volume: str = ""
+    persons: tuple[Person, ...] = ()
 
     @property
     def slices(self) -> int:
@@ -82,9 +84,16 @@ def index_dicom_tree(root: Path, progress: Progress | None = None) -> DicomIndex
         raise UsageError(
             f"{root} is not a folder; give the one in which the DICOM files lie, or one above it."
         )
-    pydicom_or_error()
     root = root.absolute()
-    paths = sorted(_files_below(root))
+    return index_dicom_files(root, sorted(_files_below(root)), progress)
+
+
+def index_dicom_files(root: Path, paths: Sequence[Path], progress: Progress | None = None) -> DicomIndex:
+    """Every DICOM series in the files of a list, all of which lie below `root`; no file in it makes this fail.
+
+    Raises UsageError where pydicom is not installed.
+    """
+    pydicom_or_error()
     headers: list[FileHeader] = []
     unreadable: list[Path] = []
     for path, header in zip(paths, _read_headers(paths, progress), strict=True):
@@ -92,7 +101,7 @@ def index_dicom_tree(root: Path, progress: Progress | None = None) -> DicomIndex
             unreadable.append(path.relative_to(root))
         else:
             headers.append(header)
-    used, copies = _without_copies(headers)
+    used, copies = without_copies(headers)
     series = sorted(map(_series, _by_series(used)), key=_place_in_index)
     return DicomIndex(
         root, tuple(series), tuple(unreadable), tuple(path.relative_to(root) for path in copies)
@@ -119,31 +128,13 @@ def _refuse_closed_folder(error: OSError) -> None:
 
 
 def _read_headers(paths: Sequence[Path], progress: Progress | None) -> Iterator[FileHeader | None]:
-    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
-        # pydicom warns of every value that breaks a rule, which says nothing about the places of the slices.
-        warnings.simplefilter("ignore")
+    with quiet_pydicom(), ThreadPoolExecutor(_THREADS) as pool:
         for number, header in enumerate(pool.map(read_header, paths)):
             if progress is not None and number % _FILES_A_STEP == 0:
                 progress("indexing", number / len(paths))
             yield header
     if progress is not None:
         progress("indexing", 1.0)
-
-
-def _without_copies(headers: Iterable[FileHeader]) -> tuple[list[FileHeader], list[Path]]:
-    """Each image once, and the files of the others.
-
-    Some converters give all images the same UID, so those are copies only when they lie at the same place too.
-    """
-    used: dict[tuple, FileHeader] = {}
-    copies = []
-    for header in headers:
-        key = (header.series_uid, header.instance_uid, header.place, header.number_in_series)
-        if key in used:
-            copies.append(header.path)
-        else:
-            used[key] = header
-    return list(used.values()), copies
 
 
 def _by_series(headers: Iterable[FileHeader]) -> list[list[FileHeader]]:
@@ -174,6 +165,7 @@ def _series(headers: list[FileHeader]) -> DicomSeries:
         spacing_mm=spacing,
         extent_mm=extent,
         no_volume=no_volume,
+        persons=tuple(dict.fromkeys(map(Person.of, headers))),
     )
 
 
@@ -190,7 +182,7 @@ def _geometry(headers: list[FileHeader]) -> tuple[tuple[float, float, float] | N
     if len(stack) == 1:
         return None, 0.0, ""
     spacing = tuple(float(value) for value in spacing_of(ijk_to_lps))
-    return spacing, len(stack) * spacing[2], ""
+    return spacing, stack.extent_mm, ""
 
 
 def _place_in_index(series: DicomSeries) -> tuple:

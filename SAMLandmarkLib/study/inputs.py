@@ -5,17 +5,17 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import SAMLandmarkError, VolumeError
-from ..files import sha256_of
+from ..io.dicom_series import slices_of_folder
+from ..utils.errors import SAMLandmarkError, VolumeError
+from ..utils.files import sha256_of
 
 if TYPE_CHECKING:
-    from .jobs import Job
     from .plan import StudyScan
 
 _HEADERS = (".mhd", ".nhdr")
@@ -26,7 +26,10 @@ _HEADER_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class InputState:
-    """Files at one time: `stamp` changes with their names, sizes and times, `sha256` with their names and contents."""
+    """Files at one time: `stamp` changes with names, sizes and times, `sha256` with names and contents.
+
+    The stamp of a scan is of all files among which its own are chosen, so that it is known without opening any.
+    """
 
     stamp: str
     sha256: str
@@ -34,15 +37,43 @@ class InputState:
     @classmethod
     def of(cls, files: Sequence[Path]) -> InputState:
         """The state of files. Raises VolumeError where one of them can't be read."""
-        try:
+        with _readable():
             # the stamp first: a file that changes meanwhile then differs from it the next time
-            return cls(stamp_of(files), _sha256(files))
-        except (OSError, SAMLandmarkError) as error:
-            raise VolumeError(f"{_described(error)}; check the path and the permissions.") from error
+            return cls(stamp_of(files), sha256_of_files(files))
+
+    @classmethod
+    def of_scan(cls, scan: StudyScan) -> InputState:
+        """The state of the files of a scan. Raises VolumeError where one of them can't be read."""
+        with _readable():
+            return cls(stamp_of(watched_files(scan)), sha256_of_files(files_of_scan(scan)))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SAMLandmarkError) as error:
+        raise VolumeError(f"{_described(error)}; check the path and the permissions.") from error
 
 
 def files_of_scan(scan: StudyScan) -> list[Path]:
-    """The files that a scan is read from."""
+    """The files that a scan is read from: of a folder those of the series in it, all where none can be told."""
+    if not scan.files and scan.path.is_dir():
+        with suppress(SAMLandmarkError):
+            return sorted(file.path for file in slices_of_folder(scan.path))
+    return watched_files(scan)
+
+
+def is_unchanged(scan: StudyScan, sha256: str) -> bool:
+    """Whether the files of a scan have this checksum. Raises VolumeError where one of them can't be read."""
+    with _readable():
+        files, watched = files_of_scan(scan), watched_files(scan)
+        # up to version 0.3 all that lay in the folder of a series counted
+        return sha256_of_files(files) == sha256 or (watched != files and sha256_of_files(watched) == sha256)
+
+
+def watched_files(scan: StudyScan) -> list[Path]:
+    """All files among which those of a scan are; where one changes, the scan may have changed."""
     if scan.files:
         return [scan.path / name for name in scan.files]
     if scan.path.is_dir():
@@ -64,61 +95,10 @@ def _voxel_files(header: Path) -> list[Path]:
     return sorted(file for file in header.parent.glob(f"{glob.escape(header.stem)}.*") if file != header)
 
 
-def input_files(job: Job) -> dict[str, list[Path]]:
-    """The files that the result of a job depends on, by the part they play."""
-    files = {"target": files_of_scan(job.scan)}
-    for number, template in enumerate(job.templates):
-        files[f"template {number}"] = files_of_scan(template.scan)
-        files[f"landmarks {number}"] = [template.landmarks]
-    return files
-
-
-def fingerprint(job: Job, settings: Mapping[str, Any], inputs: Mapping[str, InputState]) -> dict[str, Any]:
-    """All that a result depends on, in types of JSON."""
-    return {
-        "settings": {**settings, "csv_frame": job.csv_frame},
-        "inputs": {part: asdict(state) for part, state in inputs.items()},
-    }
-
-
-class InputCheck:
-    """Compares recorded states with the files as they are now; files that several scans share are looked at once."""
-
-    def __init__(self) -> None:
-        self._stamps: dict[tuple[Path, ...], str | None] = {}
-        self._hashes: dict[tuple[Path, ...], str | None] = {}
-
-    def is_current(self, recorded: Mapping[str, Any], settings: Mapping[str, Any], job: Job) -> bool:
-        """Whether a result with this recorded fingerprint would come out the same again."""
-        if recorded.get("settings") != {**settings, "csv_frame": job.csv_frame}:
-            return False
-        inputs, files = recorded["inputs"], input_files(job)
-        return inputs.keys() == files.keys() and all(
-            self._holds(InputState(**inputs[part]), tuple(files[part])) for part in files
-        )
-
-    def _holds(self, state: InputState, files: tuple[Path, ...]) -> bool:
-        """Whether files are what they were; contents are read only where a size or a time has changed."""
-        if files not in self._stamps:
-            self._stamps[files] = _value_or_none(stamp_of, files)
-        if self._stamps[files] == state.stamp:
-            return True
-        if files not in self._hashes:
-            self._hashes[files] = _value_or_none(_sha256, files)
-        return self._hashes[files] == state.sha256
-
-
 def _described(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} can't be read ({error.strerror})"
     return str(error)
-
-
-def _value_or_none(compute: Callable[[Sequence[Path]], str], files: Sequence[Path]) -> str | None:
-    try:
-        return compute(files)
-    except (OSError, SAMLandmarkError):
-        return None  # files that are gone are not what they were
 
 
 def stamp_of(files: Sequence[Path]) -> str:
@@ -130,7 +110,8 @@ def stamp_of(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _sha256(files: Sequence[Path]) -> str:
+def sha256_of_files(files: Sequence[Path]) -> str:
+    """What changes with the names and contents of files. Raises SAMLandmarkError where one can't be read."""
     if len(files) == 1:
         return sha256_of(files[0])
     digest = hashlib.sha256()

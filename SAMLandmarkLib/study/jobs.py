@@ -11,12 +11,12 @@ from .ledger import State
 from .plan import PatientPlan, StudyScan, Template
 
 if TYPE_CHECKING:
+    from ..core.results import TransferResult
     from ..review import Point
-    from ..transferred import TransferResult
 
 
 @dataclass(frozen=True)
-class Job:
+class StudyJob:
     """Carry the landmarks of the templates to a scan; `csv_frame` is the frame of landmarks in .csv files, if any."""
 
     scan: StudyScan
@@ -24,7 +24,7 @@ class Job:
     csv_frame: str | None = None
 
     @classmethod
-    def of(cls, patient: PatientPlan, scan: StudyScan, csv_frame: str | None) -> Job:
+    def of(cls, patient: PatientPlan, scan: StudyScan, csv_frame: str | None) -> StudyJob:
         """The job of a patient's scan."""
         has_csv = any(template.landmarks.suffix.lower() == ".csv" for template in patient.templates)
         return cls(scan, patient.templates, csv_frame if has_csv else None)

@@ -17,8 +17,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
-from .ledger_file import FORMAT_VERSION, opened_for_reading, opened_for_writing, sqlite_errors, version_of
+from ..utils.errors import UsageError
+from .ledger_file import (
+    FORMAT_VERSION,
+    damaged_records,
+    opened_for_reading,
+    opened_for_writing,
+    sqlite_errors,
+    version_of,
+)
 from .plan import StudyPlan
 
 LEDGER_NAME = "ledger.sqlite"
@@ -92,16 +99,19 @@ class Ledger:
     @property
     def uid(self) -> str:
         """The study's own identifier, made once."""
-        return self._recorded("uid")
+        with damaged_records(self._path):
+            return str(uuid.UUID(self._recorded("uid")))
 
     @property
     def plan(self) -> StudyPlan:
-        return StudyPlan.from_document(self._recorded("plan"))
+        with damaged_records(self._path):
+            return StudyPlan.from_document(self._recorded("plan"))
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the study is computed with, in types of JSON."""
-        return self._recorded("settings")
+        with damaged_records(self._path):
+            return dict(self._recorded("settings").items())
 
     def set_study(self, plan: StudyPlan, settings: Mapping[str, Any]) -> None:
         """Record what is to be done; scans new to the plan are queued, those no longer in it wait to come back."""
@@ -130,7 +140,8 @@ class Ledger:
         """Every scan's state, and the reason of it, by its key."""
         with sqlite_errors(self._path):
             rows = self._connection.execute("SELECT key, state, reason FROM scan").fetchall()
-        return {key: (State(state), reason) for key, state, reason in rows}
+        with damaged_records(self._path):
+            return {key: (State(state), str(reason)) for key, state, reason in rows}
 
     def queue(self, keys: Iterable[str]) -> None:
         """These scans are to be done, whatever they were."""
@@ -170,7 +181,8 @@ class Ledger:
         with sqlite_errors(self._path), closing(self._connection.cursor()) as cursor:
             cursor.row_factory = sqlite3.Row
             rows = cursor.execute(f"SELECT * FROM scan {condition}", values).fetchall()
-        return {row["key"]: _entry(row) for row in rows}
+        with damaged_records(self._path):
+            return {row["key"]: _entry(row) for row in rows}
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -211,9 +223,9 @@ class Ledger:
 
 
 def _entry(row: sqlite3.Row) -> Entry:
-    parsed = {name: json.loads(row[name]) for name in ("fingerprint", "files", "seconds")}
-    plain = {name: row[name] for name in ("key", "kind", "reason", "attempts", "worker")}
-    return Entry(state=State(row["state"]), **plain, **parsed)
+    parsed = {name: dict(json.loads(row[name]).items()) for name in ("fingerprint", "files", "seconds")}
+    texts = {name: str(row[name]) for name in ("key", "kind", "reason", "worker")}
+    return Entry(state=State(row["state"]), attempts=int(row["attempts"]), **texts, **parsed)
 
 
 def _now() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OutputError
+from ..utils.errors import OutputError
 
 FORMAT_VERSION = 1
 _SECONDS_TO_WAIT = 30.0
@@ -38,6 +38,18 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         raise OutputError(
             f"{path} can't be used as the study's ledger ({error}); if it is damaged, choose another output folder, "
             "and check that its disk is not full."
+        ) from error
+
+
+@contextmanager
+def damaged_records(path: Path) -> Iterator[None]:
+    """Turn what Python raises in the block, about a record that no version writes, into an OutputError."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise OutputError(
+            f"{path} is damaged: a record in it can't be read ({type(error).__name__}: {str(error)[:100]}); choose "
+            "another output folder, or bring the file back from a backup."
         ) from error
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from ..errors import SAMLandmarkError, UsageError
-from ..landmarks import LandmarkSet
-from ..target_names import distinct_names, folder_name
+from ..core.landmarks import LandmarkSet
+from ..io.target_names import distinct_names, folder_name
+from ..io.volume_paths import printable
+from ..utils.errors import SAMLandmarkError, UsageError
 from .manifest_rows import COLUMNS, Row, read_rows
 from .plan import PatientPlan, StudyPlan, StudyScan, Template
 
@@ -23,29 +24,47 @@ _MISTAKES_SHOWN = 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """A study's plan, and what is odd about it but does not stop it."""
+    """A study's plan, and what is odd about it but does not stop it.
+
+    `marks` are files of marks by the key of their scan, of follow-ups too where these may have any.
+    """
 
     plan: StudyPlan
     doubts: tuple[str, ...]
+    marks: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MarksColumn:
+    """What the column `landmarks` holds where it is no landmarks: `read` raises where a file is wrong.
+
+    Every scan may have such a file; a template without one has `default`.
+    """
+
+    read: Callable[[Path], object]
+    default: Path | None = None
 
 
 def read_manifest(
-    path: Path, common_templates: Sequence[Template] = (), csv_frame: str | None = None
+    path: Path,
+    common_templates: Sequence[Template] = (),
+    csv_frame: str | None = None,
+    marks: MarksColumn | None = None,
 ) -> Manifest:
     """Read a manifest: CSV with the columns patient, role, date, volume, landmarks, or JSON with a list of such objects.
 
     Paths are absolute or relative to the manifest. `common_templates` are for the patients without a template of their
-    own. Raises UsageError, naming the line and the column of each mistake; landmark files are read, volumes only looked
-    for: one that is missing is a doubt.
+    own; `marks` tells what the files in the last column are instead of landmarks. Raises UsageError, naming the line and
+    the column of each mistake; landmark files are read, volumes only looked for: one that is missing is a doubt.
     """
     rows = read_rows(path)
     # A report may be made from another folder than the study was run from, and workers of a cluster run elsewhere.
-    check = _Check(path.absolute().parent, csv_frame)
+    check = _Check(path.absolute().parent, csv_frame, marks)
     scans = [scan for row in rows if (scan := check.scan(row)) is not None]
     plan = _plan(scans, common_templates, check)
     if check.mistakes:
         raise UsageError(_mistakes_text(path, check.mistakes))
-    return Manifest(plan, tuple(check.doubts))
+    return Manifest(plan, tuple(check.doubts), _marks_of(plan, scans))
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,7 @@ class _Check:
 
     folder: Path
     csv_frame: str | None
+    marks: MarksColumn | None = None
     mistakes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -71,6 +91,10 @@ class _Check:
         """The scan of a row, None where it has mistakes."""
         before = len(self.mistakes)
         values = {column: row.values.get(column, "").strip() for column in COLUMNS}
+        for column, value in values.items():
+            if printable(value) != value:
+                self.mistake(row, column, f"{value[:80]!r} holds a sign that can't be shown; write it anew.")
+                return None
         if not values["patient"]:
             self.mistake(row, "patient", "it is empty; give every scan its patient.")
         role = values["role"].lower()
@@ -101,6 +125,8 @@ class _Check:
         path = self.folder / text
         if not text:
             self.mistake(row, "volume", "it is empty; give the path of a volume file or of a DICOM folder.")
+        elif (fault := _fault_of(path)) is not None:
+            self.mistake(row, "volume", f"{str(path)[:200]!r} can't be looked for ({fault}); check the path.")
         elif not path.exists():
             missing = f"{path} does not exist"
             if role == TEMPLATE:
@@ -110,6 +136,8 @@ class _Check:
         return path
 
     def _landmarks(self, row: Row, text: str, role: str) -> Path | None:
+        if self.marks is not None:
+            return self._marks(row, text, role, self.marks)
         if role != TEMPLATE:
             if text and role == FOLLOW_UP:
                 self.mistake(row, "landmarks", f"only a {TEMPLATE} has landmarks; leave it empty.")
@@ -122,6 +150,38 @@ class _Check:
         except SAMLandmarkError as error:
             self.mistake(row, "landmarks", str(error))
         return self.folder / text
+
+    def _marks(self, row: Row, text: str, role: str, marks: MarksColumn) -> Path | None:
+        if not text:
+            if role == TEMPLATE and marks.default is None:
+                self.mistake(row, "landmarks", f"it is empty; a {TEMPLATE} needs the file of its lesions.")
+            return marks.default if role == TEMPLATE else None
+        try:
+            marks.read(self.folder / text)
+        except SAMLandmarkError as error:
+            self.mistake(row, "landmarks", str(error))
+        return self.folder / text
+
+
+def _marks_of(plan: StudyPlan, listed: Sequence[_ListedScan]) -> dict[str, Path]:
+    """The files of marks by the key of their scan."""
+    files = {(item.patient, item.path): item.landmarks for item in listed if item.landmarks is not None}
+    scans = [
+        scan
+        for patient in plan.patients
+        for scan in (*(template.scan for template in patient.templates), *patient.follow_ups)
+    ]
+    return {scan.key: files[scan.patient, scan.path] for scan in scans if (scan.patient, scan.path) in files}
+
+
+def _fault_of(path: Path) -> str | None:
+    """Why the system can't even look for a path, such as its length; None where it can."""
+    try:
+        path.exists()
+        path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None
 
 
 def _plan(scans: Sequence[_ListedScan], common_templates: Sequence[Template], check: _Check) -> StudyPlan:
@@ -164,7 +224,7 @@ def _patient_plan(
     templates = [
         Template(scan, item.landmarks)
         for scan, item in zip(scans, listed, strict=True)
-        if item.landmarks is not None
+        if item.role == TEMPLATE and item.landmarks is not None
     ]
     follow_ups = [scan for scan, item in zip(scans, listed, strict=True) if item.role == FOLLOW_UP]
     if not templates and not common_templates:

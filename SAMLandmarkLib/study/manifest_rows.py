@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..utils.errors import UsageError
 
 COLUMNS = ("patient", "role", "date", "volume", "landmarks")
 
@@ -25,6 +25,8 @@ class Row:
 
 def read_rows(path: Path) -> list[Row]:
     """The lines of a manifest that hold anything. Raises UsageError where it is no manifest."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no ordinary file; give a .csv or .json file.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -79,6 +81,9 @@ def _rows_of_json(path: Path, text: str) -> list[Row]:
         raise UsageError(
             f"{path}, line {error.lineno}, column {error.colno}: {error.msg}; mend the JSON."
         ) from error
+    except (RecursionError, ValueError) as error:
+        # Nested a thousand times, or a number of thousands of digits.
+        raise UsageError(f"{path} is JSON that no program writes ({error}); mend it.") from error
     entries = document.get("scans") if isinstance(document, dict) else document
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..core.results import TransferredLandmark
+from ..io.target_names import file_name, folder_name
 from ..review import Point, ReviewItem
 from ..review.item import point_or_none
-from ..target_names import file_name, folder_name
+from ..utils.errors import UsageError
 from .ledger import LEDGER_NAME, Ledger, State
 from .plan import PatientPlan, StudyPlan, StudyScan
 
@@ -28,6 +29,20 @@ class ScanOutcome:
     reason: str = ""
     items: tuple[ReviewItem, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, scan: StudyScan, state: State, reason: str = "") -> ScanOutcome:
+        """The outcome of a scan that the ledger of the study in `folder` says to be in a state."""
+        if state is not State.DONE:
+            return cls(scan, state, reason)
+        path = scan_file(folder, scan, ".json")
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            items = tuple(map(_item, document["targets"][0]["landmarks"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            lost = f"{path.name} is missing or damaged; `samlandmark batch` with --resume makes it again."
+            return cls(scan, State.FAILED, lost)
+        return cls(scan, state, reason, items, document)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
@@ -89,11 +104,32 @@ class StudyOutcome:
             plan, settings, uid = ledger.plan, ledger.settings, ledger.uid
         patients = tuple(
             PatientOutcome(
-                patient, tuple(_scan_outcome(folder, scan, *states[scan.key]) for scan in patient.follow_ups)
+                patient,
+                tuple(ScanOutcome.read(folder, scan, *states[scan.key]) for scan in patient.follow_ups),
             )
             for patient in plan.patients
         )
         return cls(folder, uid, plan, settings, patients)
+
+
+@dataclass(frozen=True)
+class StudyScanOutcome:
+    """One scan of a study with its patient's plan; `uid` and `settings` are the study's."""
+
+    uid: str
+    settings: Mapping[str, Any]
+    patient: PatientPlan
+    outcome: ScanOutcome
+
+    @classmethod
+    def read(cls, folder: Path, key: str) -> StudyScanOutcome:
+        """Read one scan of the study in a folder. Raises UsageError where the study has none of this key."""
+        with Ledger.read(folder) as ledger:
+            entry, plan, settings, uid = ledger.entry(key), ledger.plan, ledger.settings, ledger.uid
+        for patient, scan in plan:
+            if entry is not None and scan.key == key:
+                return cls(uid, settings, patient, ScanOutcome.read(folder, scan, entry.state, entry.reason))
+        raise UsageError(f"The study in {folder} has no scan {key}.")
 
 
 def scan_file(folder: Path, scan: StudyScan, suffix: str) -> Path:
@@ -101,34 +137,6 @@ def scan_file(folder: Path, scan: StudyScan, suffix: str) -> Path:
     return folder / folder_name(scan.patient) / file_name(scan.name, suffix)
 
 
-def _scan_outcome(folder: Path, scan: StudyScan, state: State, reason: str) -> ScanOutcome:
-    if state is not State.DONE:
-        return ScanOutcome(scan, state, reason)
-    path = scan_file(folder, scan, ".json")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        items = tuple(map(_item, document["targets"][0]["landmarks"]))
-    except (OSError, ValueError, LookupError, TypeError):
-        lost = f"{path.name} is missing or damaged; `samlandmark batch` with --resume makes it again."
-        return ScanOutcome(scan, State.FAILED, lost)
-    return ScanOutcome(scan, state, reason, items, document)
-
-
 def _item(landmark: Mapping[str, Any]) -> ReviewItem:
-    position = point_or_none(landmark["position_lps"])
-    candidates = tuple(
-        (point_or_none(item["position_lps"]), item["similarity"]) for item in landmark["candidates"]
-    )
-    return ReviewItem(
-        label=landmark["label"],
-        status=landmark["status"],
-        confidence=landmark["confidence"],
-        similarity=landmark["similarity"],
-        cycle_mm=landmark["cycle_mm"],
-        reason=landmark["reason"],
-        template_lps=point_or_none(landmark["template_lps"]),
-        transferred_lps=position,
-        position_lps=position,
-        candidates=candidates,
-        candidate_index=0 if position is not None and candidates else None,
-    )
+    answer = TransferredLandmark.from_document(landmark)
+    return ReviewItem.from_answer(answer, point_or_none(landmark["template_lps"]))

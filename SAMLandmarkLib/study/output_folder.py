@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import UsageError
-from ..results import TRANSFER_FORMAT
-from ..target_names import MARKUPS_SUFFIX
+from ..io.result_files import TRANSFER_FORMAT
+from ..io.target_names import MARKUPS_SUFFIX
+from ..utils.errors import UsageError
 from .ledger import LEDGER_NAME, Entry, Ledger
 from .outcome import scan_file
 from .plan import StudyPlan
-from .results_writer import COLUMNS, DOCUMENT_FORMAT, DOCUMENT_NAME, TABLE_NAME
+from .results_writer import COLUMNS, DOCUMENT_FORMAT, DOCUMENT_NAME, OLD_COLUMNS, TABLE_NAME
 
 LOCK_NAME = "study.lock"
 _TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{12}(\.\w+){0,2}")
@@ -89,12 +89,15 @@ def _foreign(path: Path, is_ours: Callable[[Path], bool]) -> list[Path]:
 
 
 def _is_table(path: Path) -> bool:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline().strip() == ",".join(COLUMNS)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline().strip() in (",".join(COLUMNS), ",".join(OLD_COLUMNS))
+    except OSError:
+        return False
 
 
 def _has_format(path: Path, name: str) -> bool:
     try:
         return json.loads(path.read_text(encoding="utf-8")).get("format") == name
-    except (ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         return False

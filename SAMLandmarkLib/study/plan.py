@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..target_names import numbered_names
+from ..io.target_names import numbered_names
 
 if TYPE_CHECKING:
-    from ..volume import Volume
+    from ..core.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,20 @@ class StudyScan:
         """What tells this scan from all others of the study."""
         return f"{self.patient}/{self.name}"
 
-    def read(self) -> Volume:
-        """Read the voxels; the volume has the scan's name. Raises VolumeError."""
-        from ..volume import Volume
+    def read(self, pixel_spacing_mm: float | None = None, modality: str | None = None) -> Volume:
+        """Read the voxels; the volume has the scan's name. Raises VolumeError.
 
-        volume = Volume.read_series(self.path, self.files) if self.files else Volume.read(self.path)
+        `pixel_spacing_mm` is of radiographs whose files don't tell it, `modality` the name of what the scan is, where the
+        file is not to tell it.
+        """
+        from ..core.modality import MODALITIES
+        from ..core.volume import Volume
+
+        known = MODALITIES.get(modality or "")
+        if self.files:
+            volume = Volume.read_series(self.path, self.files, known)
+        else:
+            volume = Volume.read(self.path, modality=known, pixel_spacing_mm=pixel_spacing_mm)
         volume.name = self.name
         return volume
 
@@ -53,7 +62,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Excluded:
     """A scan that takes no part, and why."""
 
     what: str
@@ -65,13 +74,15 @@ class PatientPlan:
     """The landmarks of the templates are carried to each of the follow-ups.
 
     The first template is the one whose landmarks count; further ones have landmarks of the same labels and make the
-    transfer surer. Templates may be scans of somebody else.
+    transfer surer. Templates may be scans of somebody else. `doubts` say why the scans may not be of one person, or in
+    another order.
     """
 
     patient: str
     templates: tuple[Template, ...]
     follow_ups: tuple[StudyScan, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def own_baseline(self) -> bool:
@@ -83,12 +94,12 @@ class PatientPlan:
 class StudyPlan:
     """All patients of a study, and in words by which rule their scans were chosen.
 
-    `left_out` is what belongs to none of them, such as patients without landmarks and files that can't be read.
+    `excluded` is what belongs to none of them, such as patients without landmarks and files that can't be read.
     """
 
     patients: tuple[PatientPlan, ...]
     rule: str = ""
-    left_out: tuple[LeftOut, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[PatientPlan, StudyScan]]:
         """Every scan to be done, with the patient's plan, in the order of the study."""
@@ -99,15 +110,18 @@ class StudyPlan:
 
     def to_document(self) -> dict[str, Any]:
         """The plan in types of JSON."""
-        from ..results import to_json
+        from ..io.result_files import to_json
 
-        return to_json(asdict(self))
+        document = to_json(asdict(self))
+        for part in (document, *document["patients"]):
+            part["left_out"] = part.pop("excluded")
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> StudyPlan:
         """The plan that `to_document` wrote."""
         patients = tuple(_patient(patient) for patient in document["patients"])
-        return cls(patients, document["rule"], _left_out(document))
+        return cls(patients, document["rule"], _excluded(document))
 
 
 def keeping_names(plan: StudyPlan, earlier: StudyPlan) -> StudyPlan:
@@ -143,11 +157,17 @@ def _own_scans(patient: PatientPlan) -> list[StudyScan]:
 def _patient(document: Mapping[str, Any]) -> PatientPlan:
     templates = (Template(_scan(item["scan"]), Path(item["landmarks"])) for item in document["templates"])
     follow_ups = map(_scan, document["follow_ups"])
-    return PatientPlan(document["patient"], tuple(templates), tuple(follow_ups), _left_out(document))
+    return PatientPlan(
+        document["patient"],
+        tuple(templates),
+        tuple(follow_ups),
+        _excluded(document),
+        tuple(document.get("doubts", ())),
+    )
 
 
-def _left_out(document: Mapping[str, Any]) -> tuple[LeftOut, ...]:
-    return tuple(LeftOut(**item) for item in document["left_out"])
+def _excluded(document: Mapping[str, Any]) -> tuple[Excluded, ...]:
+    return tuple(Excluded(**item) for item in document["left_out"])
 
 
 def _scan(document: Mapping[str, Any]) -> StudyScan:

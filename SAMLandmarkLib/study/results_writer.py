@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -14,17 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..files import create_folder, output_errors, sha256_of, write_atomically
-from ..results import number_text, report_document, write_result_markups
+from ..io.json_values import number_text
+from ..io.result_files import report_document, write_result_markups
+from ..io.target_names import MARKUPS_SUFFIX
 from ..review import Point, ReviewItem
-from ..target_names import MARKUPS_SUFFIX
+from ..utils.files import create_folder, output_errors, sha256_of, write_atomically
+from ..utils.tables import csv_text
 from .jobs import JobResult
 from .ledger import State
 from .outcome import PatientOutcome, ScanOutcome, StudyOutcome, scan_file
 from .plan import PatientPlan, StudyScan
 
 if TYPE_CHECKING:
-    from ..transferred import TransferResult
+    from ..core.results import TransferResult
 
 TABLE_NAME = "study.csv"
 DOCUMENT_NAME = "study.json"
@@ -33,7 +32,11 @@ COLUMNS = (
     *("patient", "scan", "date", "template", "label"),
     *("x_lps", "y_lps", "z_lps", "status", "confidence", "similarity", "cycle_mm", "reason"),
     *("template_x_lps", "template_y_lps", "template_z_lps"),
+    # new columns come last, so that those before stay where programs look for them
+    "uncertainty_mm",
 )
+OLD_COLUMNS = COLUMNS[:-1]
+"""The columns up to version 0.3."""
 FAILED_STATUS = "FAILED"
 """What stands for the status of a landmark in a scan that could not be done."""
 
@@ -94,33 +97,32 @@ def table_text(outcome: StudyOutcome) -> str:
 
     A scan that could not be done has a row for each landmark that is known, or one; its status is FAILED.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for patient in outcome.patients:
-        for scan in patient.scans:
-            writer.writerows(_rows(patient, scan))
-    return text.getvalue()
+    rows = (row for patient in outcome.patients for scan in patient.scans for row in _rows(patient, scan))
+    return csv_text([COLUMNS, *rows])
 
 
 def _rows(patient: PatientOutcome, scan: ScanOutcome) -> list[list[str]]:
     template = patient.plan.templates[0].scan.name
     beginning = [patient.patient, scan.scan.name, scan.scan.date, template]
     if scan.state in (State.FAILED, State.SKIPPED):
-        items = [_not_computed(label, scan.reason) for label in patient.labels or ("",)]
-    else:
-        items = scan.items
-    return [[*beginning, *_values(item)] for item in items]
+        return [[*beginning, *_not_computed(label, scan.reason)] for label in patient.labels or ("",)]
+    return [[*beginning, *_values(item)] for item in scan.items]
 
 
-def _not_computed(label: str, reason: str) -> ReviewItem:
-    return ReviewItem(label, FAILED_STATUS, math.nan, reason=reason)
+def _not_computed(label: str, reason: str) -> list[str]:
+    nothing = _coordinates(None)
+    return [label, *nothing, FAILED_STATUS, "", "", "", reason, *nothing, ""]
 
 
 def _values(item: ReviewItem) -> list[str]:
-    scores = [number_text(item.confidence, 4), number_text(item.similarity, 4), number_text(item.cycle_mm, 3)]
+    scores = [
+        number_text(item.confidence, 4),
+        number_text(item.similarity, 4),
+        number_text(item.cycle_error_mm, 3),
+    ]
     place, template = _coordinates(item.position_lps), _coordinates(item.template_lps)
-    return [item.label, *place, item.status, *scores, item.reason, *template]
+    uncertainty = number_text(item.uncertainty_mm, 3)
+    return [item.label, *place, item.status, *scores, item.reason, *template, uncertainty]
 
 
 def _coordinates(point: Point | None) -> list[str]:

@@ -9,18 +9,18 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, SAMLandmarkError, UsageError
-from ..failures import DISK
-from ..results import require_writable
+from ..io.result_files import require_writable
+from ..utils.errors import OutputError, SAMLandmarkError, UsageError
+from ..utils.failures import DISK
 from .executors import Executor
-from .inputs import fingerprint
+from .input_check import fingerprint
 from .jobs import JobResult
 from .ledger import Entry, Ledger, State
 from .outcome import StudyOutcome
 from .output_folder import refuse_foreign_files, remove_leftovers, study_lock
+from .pending import StudyRequest, outdated_scans
 from .results_writer import write_scan, write_study
 from .study_progress import ProgressCounter, StudyProgress
-from .todo import StudyRequest, scans_to_do
 
 _POLL_SECONDS = 0.5
 _NO_MORE_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -55,11 +55,11 @@ class StudyRun:
         with study_lock(folder), Ledger.write(folder) as ledger:
             self._require_usable(folder, ledger)
             ledger.set_study(self._request.plan, self._recorded_settings())
-            todo = scans_to_do(self._request, ledger)
-            ledger.queue(todo)
+            outdated = outdated_scans(self._request, ledger)
+            ledger.queue(outdated)
             try:
-                if todo:
-                    self._do(list(todo), ledger, on_progress, stopped)
+                if outdated:
+                    self._do(list(outdated), ledger, on_progress, stopped)
             except SAMLandmarkError:
                 with suppress(SAMLandmarkError):
                     self._conclude(folder, ledger)
@@ -139,5 +139,6 @@ class StudyRun:
             "csv_frame": self._request.csv_frame,
             "device": settings.device,
             "max_memory": settings.max_memory,
+            "threads": settings.threads,
             "model": None if settings.model is None else str(settings.model),
         }

@@ -11,23 +11,22 @@ import platform
 import threading
 import time
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ..embedding.cache import default_cache_folder
-from ..errors import LandmarkError, ModelError, SAMLandmarkError, VolumeError, VolumeWarning
-from ..failures import describe_exception
-from ..landmarks import LandmarkSet
+from ..core.landmarks import LandmarkSet
+from ..core.volume import Volume
+from ..engine.runtime import EngineRuntime
+from ..engine.scans import EmbeddedScan, PreparedScan
+from ..engine.settings import WorkerSettings
 from ..review.item import point_or_none
-from ..threads import torch_threads
-from ..volume import Volume
-from ..worker_settings import WorkerSettings
-from ..workshop import EmbeddedScan, PreparedScan, Workshop
-from .inputs import InputState, files_of_scan, stamp_of
-from .jobs import Job, JobResult
+from ..utils.errors import LandmarkError, ModelError, SAMLandmarkError, VolumeError, VolumeWarning
+from ..utils.failures import describe_exception
+from ..utils.recently_used import RecentlyUsed
+from ..utils.threads import torch_threads
+from .inputs import InputState, stamp_of, watched_files
+from .jobs import JobResult, StudyJob
 from .ledger import State
 from .plan import Template
 
@@ -46,13 +45,13 @@ class ScanWorker:
         # What looks wrong about a scan stands in its result.
         warnings.filterwarnings("ignore", category=VolumeWarning)
         self.settings = settings
-        self._shop = Workshop(settings, Path(settings.cache_folder or default_cache_folder()))
+        self._runtime = EngineRuntime(settings)
         self._name = f"{platform.node()}, process {os.getpid()}"
         self._in_hand = threading.BoundedSemaphore(SCANS_AT_ONCE)
         self._embedding = threading.Lock()
         self._templates = _Templates(self._embedded_template)
 
-    def do(self, job: Job) -> JobResult:
+    def do(self, job: StudyJob) -> JobResult:
         """Do a job; whatever goes wrong with it is in the result."""
         with self._in_hand:
             watch = _Watch()
@@ -74,13 +73,13 @@ class ScanWorker:
                 )
 
     def _carry(
-        self, job: Job, templates: list[_KnownTemplate], inputs: dict[str, InputState], watch: _Watch
+        self, job: StudyJob, templates: list[_KnownTemplate], inputs: dict[str, InputState], watch: _Watch
     ) -> JobResult:
         with watch.timing("read"):
-            inputs["target"] = InputState.of(files_of_scan(job.scan))
-            volume = job.scan.read()
+            inputs["target"] = InputState.of_scan(job.scan)
+            volume = job.scan.read(self.settings.pixel_spacing_mm, self.settings.modality)
         with watch.timing("resample"):
-            prepared = self._shop.prepare(volume)
+            prepared = self._runtime.prepare(volume)
             del volume
         with watch.timing("wait"):
             self._embedding.acquire()
@@ -93,9 +92,9 @@ class ScanWorker:
         with watch.timing("match"), torch_threads(1):
             first, *others = templates
             extra = [(template.scan, template.landmarks) for template in others]
-            result = self._shop.transfer(first.scan, first.landmarks, target, extra)
+            result = self._runtime.transfer(first.scan, first.landmarks, target, extra)
         with watch.timing("keep"):
-            self._shop.keep(target)
+            self._runtime.keep(target)
         points = {item.label: point_or_none(item.position_lps) for item in first.landmarks}
         return JobResult(
             job.key, State.DONE, self._name, result, points, inputs=inputs, seconds=dict(watch.seconds)
@@ -103,9 +102,9 @@ class ScanWorker:
 
     def _embed(self, scan: PreparedScan) -> EmbeddedScan:
         with torch_threads(self._thread_count):
-            return self._shop.embed(scan)
+            return self._runtime.embed(scan)
 
-    def _known_templates(self, job: Job, inputs: dict[str, InputState]) -> list[_KnownTemplate]:
+    def _known_templates(self, job: StudyJob, inputs: dict[str, InputState]) -> list[_KnownTemplate]:
         known = []
         for number, template in enumerate(job.templates):
             known.append(self._templates.get(template, job.csv_frame))
@@ -113,21 +112,21 @@ class ScanWorker:
         return known
 
     def _embedded_template(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
-        states = InputState.of(files_of_scan(template.scan)), InputState.of([template.landmarks])
+        states = InputState.of_scan(template.scan), InputState.of([template.landmarks])
         landmarks = LandmarkSet.read(template.landmarks, csv_frame)
-        volume = template.scan.read()
+        volume = template.scan.read(self.settings.pixel_spacing_mm, self.settings.modality)
         _require_inside(landmarks, volume, template)
         # Several processes want the same template at the same time; one embeds it, the others take it from the cache.
-        with self._shop.claimed(template.scan.key):
-            prepared = self._shop.prepare(volume)
+        with self._runtime.claimed(template.scan.key):
+            prepared = self._runtime.prepare(volume)
             with self._embedding:
                 embedded = self._embed(prepared)
-            self._shop.keep(embedded)
+            self._runtime.keep(embedded)
         return _KnownTemplate(embedded, landmarks, states)
 
     def _without_result(
         self,
-        job: Job,
+        job: StudyJob,
         state: State,
         kind: str,
         reason: str,
@@ -163,18 +162,15 @@ class _Templates:
     def __init__(self, make: Callable[[Template, str | None], _KnownTemplate]) -> None:
         self._make = make
         self._making = threading.Lock()
-        self._known: OrderedDict[tuple, _KnownTemplate | Exception] = OrderedDict()
+        self._known = RecentlyUsed[tuple[Template, str | None, str | None], _KnownTemplate | Exception](
+            TEMPLATES_KEPT
+        )
 
     def get(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
         with self._making:
             # a worker may outlive a study, and the files of a template may change between two of them
             key = (template, csv_frame, _stamp_or_none(template))
-            if key not in self._known:
-                self._known[key] = self._made(template, csv_frame)
-            self._known.move_to_end(key)
-            while len(self._known) > TEMPLATES_KEPT:
-                self._known.popitem(last=False)
-            known = self._known[key]
+            known = self._known.get(key, lambda: self._made(template, csv_frame))
         if isinstance(known, Exception):
             raise known
         return known
@@ -188,7 +184,7 @@ class _Templates:
 
 def _stamp_or_none(template: Template) -> str | None:
     try:
-        return stamp_of([*files_of_scan(template.scan), template.landmarks])
+        return stamp_of([*watched_files(template.scan), template.landmarks])
     except OSError:
         return None
 
@@ -214,14 +210,14 @@ _making_worker = threading.Lock()
 
 def worker_for(settings: WorkerSettings) -> ScanWorker:
     """This process's worker, made at the first call. Raises ModelError and UsageError where none can be made."""
-    global _worker
+    global _worker  # noqa: PLW0603  (one for each process of a pool)
     with _making_worker:
         if _worker is None or _worker.settings != settings:
             _worker = ScanWorker(settings)
         return _worker
 
 
-def do_job(settings: WorkerSettings, job: Job) -> JobResult:
+def do_job(settings: WorkerSettings, job: StudyJob) -> JobResult:
     """Do a job with this process's worker; every executor calls this. Raises what `worker_for` raises."""
     return worker_for(settings).do(job)
 

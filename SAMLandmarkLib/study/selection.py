@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
-from ..target_names import file_name, numbered_names
-from ..volume_paths import volume_name
-from .dicom_left_out import left_out_files, series_name, unused_series, why_nothing
+from ..io.target_names import file_name, numbered_names
+from ..io.volume_paths import volume_name
+from ..utils.errors import UsageError
+from .dicom_exclusions import excluded_files, series_name, unused_series, why_nothing
 from .dicom_tree import DicomIndex, DicomSeries, index_dicom_tree
-from .plan import LeftOut, PatientPlan, StudyPlan, StudyScan, Template
-from .series_choice import FEWEST_SLICES, SMALLEST_EXTENT_MM, best_series, why_unusable
+from .identity import doubts_about_order, doubts_about_person
+from .plan import Excluded, PatientPlan, StudyPlan, StudyScan, Template
+from .series_choice import FEWEST_SLICES, SMALLEST_EXTENT_MM, best_series, modality_to_use, why_unusable
 from .study_landmarks import landmarks_of_patients
 
 _RULE = (
-    f"Of each study one series of CT images is used, with at least {FEWEST_SLICES} slices over {SMALLEST_EXTENT_MM:g} "
-    "mm that lie evenly, no scout view. Of several it is the one with the description of the template's series; "
-    "else an original axial one before a derived one; then the one whose slices lie closest together (thin slices "
-    "place points better), then the one with most slices, then the one with the lowest series number. "
+    f"Of each study one series of CT images is used (of MR for a patient without any), with at least {FEWEST_SLICES} "
+    f"slices over {SMALLEST_EXTENT_MM:g} mm that lie evenly, no scout view. Of several it is the one with the description "
+    "of the template's series; else an original axial one before a derived one; then the one whose slices lie closest "
+    "together (thin slices place points better), then the one with most slices, then the one with the lowest series "
+    "number. "
 )
 _SHARED_NAME = "the ids of two patients give the same file name, so a file of landmarks could be of either; write a manifest"
 _BASELINE_RULE = "The earliest study of each patient is the template, the later ones are the follow-ups."
@@ -38,17 +40,22 @@ class _PatientSeries:
     series: tuple[DicomSeries, ...]
     has_own_name: bool = True
 
+    @property
+    def modality(self) -> str:
+        """The modality of the series that are used."""
+        return modality_to_use(self.series)
+
     def studies(self) -> list[list[DicomSeries]]:
         """The usable series of each study, earliest study first."""
         studies: dict[str, list[DicomSeries]] = {}
         for series in self.series:
-            if not why_unusable(series):
+            if not why_unusable(series, self.modality):
                 studies.setdefault(series.study_uid, []).append(series)
         return sorted(studies.values(), key=_time_of_study)
 
 
 def plan_dicom_study(index: DicomIndex, landmarks: Path, template: Path | None = None) -> StudyPlan:
-    """What is to be done with the series of a DICOM tree; `rule` and `left_out` of the plan tell why.
+    """What is to be done with the series of a DICOM tree; `rule` and `excluded` of the plan tell why.
 
     Without `template` the earliest study of each patient is the template of the later ones, and `landmarks` is one
     file where there is one patient, else a folder with a file for each, named by the patient's id. `template` is a
@@ -60,10 +67,10 @@ def plan_dicom_study(index: DicomIndex, landmarks: Path, template: Path | None =
         plan = _plan_over_time(index, patients, landmarks)
     else:
         plan = _plan_of_template(patients, landmarks, template)
-    left_out = (*plan.left_out, *left_out_files(index))
+    excluded = (*plan.excluded, *excluded_files(index))
     if not plan.patients:
-        raise UsageError(f"{index.root}: there is no scan to carry landmarks to. {why_nothing(left_out)}")
-    return StudyPlan(plan.patients, plan.rule, left_out)
+        raise UsageError(f"{index.root}: there is no scan to carry landmarks to. {why_nothing(excluded)}")
+    return StudyPlan(plan.patients, plan.rule, excluded)
 
 
 # ---- the two uses
@@ -72,18 +79,18 @@ def plan_dicom_study(index: DicomIndex, landmarks: Path, template: Path | None =
 def _plan_over_time(index: DicomIndex, patients: Sequence[_PatientSeries], landmarks: Path) -> StudyPlan:
     names = [patient.patient for patient in patients if patient.studies()]
     files = landmarks_of_patients(landmarks, names)
-    plans, left_out = [], []
+    plans, excluded = [], []
     for patient in patients:
         if len(patient.studies()) < 2:
-            left_out += _without_follow_up(patient)
+            excluded += _without_follow_up(patient)
         elif not patient.has_own_name and landmarks.is_dir():
-            left_out.append(LeftOut(_all_of(patient), _SHARED_NAME))
+            excluded.append(Excluded(_all_of(patient), _SHARED_NAME))
         elif patient.patient in files:
             plans.append(_over_time(patient, files[patient.patient]))
         else:
             reason = f"there is no {file_name(patient.patient, '.mrk.json')}, .fcsv or .csv in {landmarks}"
-            left_out.append(LeftOut(_all_of(patient), reason))
-    return StudyPlan(tuple(plans), _RULE + _BASELINE_RULE, tuple(left_out))
+            excluded.append(Excluded(_all_of(patient), reason))
+    return StudyPlan(tuple(plans), _RULE + _BASELINE_RULE, tuple(excluded))
 
 
 def _over_time(patient: _PatientSeries, landmarks: Path) -> PatientPlan:
@@ -92,8 +99,9 @@ def _over_time(patient: _PatientSeries, landmarks: Path) -> PatientPlan:
     chosen = [baseline, *(best_series(study, baseline.description) for study in later)]
     template, *follow_ups = _scans(patient.patient, chosen)
     wanted = {study[0].study_uid: baseline.description for study in later}
-    left_out = unused_series(patient.series, chosen, wanted)
-    return PatientPlan(patient.patient, (Template(template, landmarks),), tuple(follow_ups), left_out)
+    excluded = unused_series(patient.series, chosen, wanted)
+    doubts = (*doubts_about_person(patient.series), *doubts_about_order(chosen))
+    return PatientPlan(patient.patient, (Template(template, landmarks),), tuple(follow_ups), excluded, doubts)
 
 
 def _plan_of_template(patients: Sequence[_PatientSeries], landmarks: Path, path: Path) -> StudyPlan:
@@ -113,8 +121,9 @@ def _of_template(patient: _PatientSeries, template: Template, series: DicomSerie
     chosen = [best_series(study, description) for study in patient.studies()]
     # The template may lie in the tree; it shows nothing new about itself.
     kept = [one for one in chosen if series is None or one.series_uid != series.series_uid]
-    left_out = unused_series(patient.series, kept, {one.study_uid: description for one in kept})
-    return PatientPlan(patient.patient, (template,), tuple(_scans(patient.patient, kept)), left_out)
+    excluded = unused_series(patient.series, kept, {one.study_uid: description for one in kept})
+    doubts = doubts_about_person(patient.series)
+    return PatientPlan(patient.patient, (template,), tuple(_scans(patient.patient, kept)), excluded, doubts)
 
 
 def _series_of_template(path: Path) -> DicomSeries | None:
@@ -177,13 +186,13 @@ def _time_of_study(study: Sequence[DicomSeries]) -> tuple:
 # ---- patients that take no part
 
 
-def _without_follow_up(patient: _PatientSeries) -> list[LeftOut]:
+def _without_follow_up(patient: _PatientSeries) -> list[Excluded]:
     """Why a patient with one usable study or none takes no part."""
     if patient.studies():
-        reason = "only one of its studies has a usable CT series, and landmarks are carried to later ones"
-        return [LeftOut(_all_of(patient), reason)]
+        reason = f"only one of its studies has a usable {patient.modality} series, and landmarks are carried to later ones"
+        return [Excluded(_all_of(patient), reason)]
     return [
-        LeftOut(f"patient {patient.patient}: {series_name(series)}", why_unusable(series))
+        Excluded(f"patient {patient.patient}: {series_name(series)}", why_unusable(series, patient.modality))
         for series in patient.series
     ]
 
@@ -192,5 +201,5 @@ def _all_of(patient: _PatientSeries) -> str:
     return f"patient {patient.patient} ({len(patient.series)} series)"
 
 
-def _with_patient(plan: PatientPlan) -> list[LeftOut]:
-    return [LeftOut(f"patient {plan.patient}: {item.what}", item.reason) for item in plan.left_out]
+def _with_patient(plan: PatientPlan) -> list[Excluded]:
+    return [Excluded(f"patient {plan.patient}: {item.what}", item.reason) for item in plan.excluded]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .dicom_tree import DicomSeries
 
+MODALITIES = ("CT", "MR")
+"""Those of volumes that there are models for, the one before that is preferred."""
 FEWEST_SLICES = 20
 SMALLEST_EXTENT_MM = 60.0
 _ORIGINAL_AXIAL = ("ORIGINAL", "PRIMARY", "AXIAL")
@@ -26,10 +28,16 @@ _COMPUTED = {
 _SAME_SPACING_MM = 0.01
 
 
-def why_unusable(series: DicomSeries) -> str:
-    """Why a series is no CT volume that landmarks can be found in; empty where it is one."""
-    if series.modality != "CT":
-        return f"its modality is {series.modality or 'unknown'}, not CT"
+def modality_to_use(series: Iterable[DicomSeries]) -> str:
+    """The modality, in DICOM's words, of which series of a patient are used: CT, or MR where none of them is usable CT."""
+    known = list(series)
+    return next((name for name in MODALITIES if any(not why_unusable(one, name) for one in known)), "CT")
+
+
+def why_unusable(series: DicomSeries, modality: str = "CT") -> str:
+    """Why a series is no volume of a modality that landmarks can be found in; empty where it is one."""
+    if series.modality != modality:
+        return f"its modality is {series.modality or 'unknown'}, not {modality}"
     if "LOCALIZER" in series.image_type:
         return "it is a scout view (image type LOCALIZER)"
     if series.no_volume:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UsageError
-from ..target_names import file_name
+from ..io.target_names import file_name
+from ..utils.errors import UsageError
 
 _SUFFIXES = (".mrk.json", ".fcsv", ".csv")
 
@@ -39,7 +39,7 @@ def _of_only_patient(landmarks: Path, patients: Sequence[str]) -> dict[str, Path
             f"named by the patient's id, for example {file_name(patients[0], _SUFFIXES[0])}. To carry the landmarks "
             "of one scan to all of them, name it as the template."
         )
-    return {patient: landmarks for patient in patients}
+    return dict.fromkeys(patients, landmarks)
 
 
 def _file_of(patient: str, folder: Path) -> Path | None:

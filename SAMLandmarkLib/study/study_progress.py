@@ -28,13 +28,18 @@ class StudyProgress:
         """How many scans need nothing more."""
         return self.total - self.counts[State.QUEUED] - self.counts[State.RUNNING]
 
+    @property
+    def failed(self) -> int:
+        """How many scans ended without a result."""
+        return self.counts[State.FAILED] + self.counts[State.SKIPPED]
+
 
 class ProgressCounter:
     """Counts what is done in a run, and estimates from it how long the rest takes."""
 
-    def __init__(self, states: Iterable[State], todo: int) -> None:
+    def __init__(self, states: Iterable[State], outdated: int) -> None:
         self._counts = Counter(states)
-        self._todo, self._ended = todo, 0
+        self._outdated, self._ended = outdated, 0
         self._started = time.monotonic()
 
     def begun(self) -> None:
@@ -52,5 +57,5 @@ class ProgressCounter:
     def progress(self, last: Entry | None = None) -> StudyProgress:
         """How far it is now."""
         elapsed = time.monotonic() - self._started
-        left = elapsed / self._ended * (self._todo - self._ended) if self._ended else None
+        left = elapsed / self._ended * (self._outdated - self._ended) if self._ended else None
         return StudyProgress({state: self._counts[state] for state in State}, last, left)

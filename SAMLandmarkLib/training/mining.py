@@ -1,7 +1,7 @@
 """Corresponding points of different patients, found by the half-trained network itself.
 
 Contrasting two views of one scan never tells the network that two patients correspond. So at some point of a run its
-own matches between patients are collected, drawn to the smooth map of the consistent ones among them, which is often
+own matches between patients are collected, fused with the smooth map of the consistent ones among them, which is often
 more exact than they are; the sure ones become positives for the rest of the run. Nobody labels anything (cf. the
 CT-MR loop of UAE-M, Bai et al. 2023).
 """
@@ -17,16 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.matching_options import PROFILES
+from ..core.volume import Volume
 from ..embedding.embedder import Embedder
 from ..embedding.embedding import Embedding
-from ..files import atomic_path
 from ..matching.pair import PairMatcher
-from ..matching.queries import PROFILES
-from ..volume import Volume
-from .pool import BASE_SPACING_MM, TrainingVolume, VolumePool
+from ..utils.files import atomic_path
+from .modalities import CT
+from .pool import TrainingVolume, VolumePool
 
 logger = logging.getLogger(__name__)
 
+BASE_SPACING_MM = CT.base_spacing_mm
 PAIRS = 100
 EMBEDDINGS_KEPT = 8
 POINTS = 1500
@@ -51,7 +53,7 @@ def mine(pool: VolumePool, embedder: Embedder, rng: np.random.Generator) -> list
     embed = lru_cache(EMBEDDINGS_KEPT)(lambda number: embedder.embed(_as_volume(pool.volumes[number])))
     pairs = [
         pair
-        for first, second in _pairs_to_try(pool, rng)
+        for first, second in pairs_to_try(pool, rng, PAIRS)
         if (pair := _mined(first, second, embed(first), embed(second), pool.volumes[first].body_ijk[:POINTS]))
     ]
     logger.info(
@@ -79,12 +81,12 @@ def load_mined(path: Path) -> list[MinedPair]:
         ]
 
 
-def _pairs_to_try(pool: VolumePool, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
+def pairs_to_try(pool: VolumePool, rng: np.random.Generator, count: int) -> Iterator[tuple[int, int]]:
     """Pairs of volumes of a group, as many as its weight deserves, so ordered that few embeddings need be kept."""
     groups = np.array([volume.group for volume in pool.volumes])
     for group in sorted(set(groups)):
         members = rng.permutation(np.flatnonzero(groups == group))
-        wanted = round(PAIRS * float(pool.probabilities[members].sum()))
+        wanted = round(count * float(pool.probabilities[members].sum()))
         reach = min(-(-wanted // len(members)), len(members) - 1)
         ring = ((here, step) for here in range(len(members)) for step in range(1, reach + 1))
         for here, step in itertools.islice(ring, wanted):
@@ -94,7 +96,7 @@ def _pairs_to_try(pool: VolumePool, rng: np.random.Generator) -> Iterator[tuple[
 def _as_volume(volume: TrainingVolume) -> Volume:
     """The scan with its voxel indices as coordinates, in units of 2 mm."""
     spacing = (BASE_SPACING_MM,) * 3
-    return Volume(volume.hu[BASE_SPACING_MM].cpu().numpy(), np.diag([*spacing, 1.0]), volume.name)
+    return Volume(volume.values[BASE_SPACING_MM].cpu().numpy(), np.diag([*spacing, 1.0]), volume.name)
 
 
 def _mined(
@@ -105,8 +107,8 @@ def _mined(
     # without correspondences the deviation is NaN, and nothing is trusted
     trusted = (
         (evidence.uncertainty_mm <= SURE_MM)
-        & (evidence.spread_mm <= GREATEST_SPREAD_MM)
-        & (evidence.deviation_mm <= np.maximum(8.0, 1.5 * evidence.spread_mm))
+        & (evidence.prediction_sigma_mm <= GREATEST_SPREAD_MM)
+        & (evidence.deviation_mm <= np.maximum(8.0, 1.5 * evidence.prediction_sigma_mm))
     )
     if trusted.sum() < LEAST_POINTS:
         return None

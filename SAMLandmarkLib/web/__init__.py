@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from ..errors import UsageError
+from ..utils.errors import UsageError
 
 _PACKAGES = ("slicer", "vtk", "trame", "trame_rca", "trame_vuetify")
 

@@ -17,6 +17,7 @@ _PAGES = ("/", "/index.html")
 _WEBSOCKET = "/ws"
 # Slows down whoever tries tokens; a person doesn't notice.
 _WRONG_TOKEN_SECONDS = 0.5
+_MOST_GUESSES = 10
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; form-action 'self'",
@@ -35,6 +36,7 @@ _NO_TOKEN = (
     "A token is needed",
     "Open the address that ends in ?token= and the token that “samlandmark serve” was started with.",
 )
+_TOO_MANY = ("Too many tries", "Others are trying tokens here; wait a little, and load the page again.")
 _ELSEWHERE = ("Not here", "This page answers to the address that “samlandmark serve” has printed.")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -53,6 +55,7 @@ class Access:
         self._token = token
         self._owner: str | None = None
         self._candidates: set[str] = set()
+        self._guessing, self._guesses = asyncio.Lock(), 0
         # cookies go by host alone: two programs on one host must not take each other's
         self._cookie = f"samlandmark-{secrets.token_hex(4)}"
 
@@ -69,6 +72,9 @@ class Access:
         if request.path == _WEBSOCKET:
             if not _same_origin(request):
                 return _refusal(403, *_ELSEWHERE)
+            # What only asks for the address opens no page, and must not take it from whoever does.
+            if not web.WebSocketResponse().can_prepare(request).ok:
+                return _refusal(400, *_ELSEWHERE)
             self._owner = visitor
         response = await handler(request)
         if not response.prepared:
@@ -81,9 +87,9 @@ class Access:
             response.headers.update(_HEADERS)
             return response
         if not self._may_come_in(visitor):
-            if not self._knows_token(request):
-                if "token" in request.query:
-                    await asyncio.sleep(_WRONG_TOKEN_SECONDS)
+            if self._token is not None and "token" in request.query and self._guesses >= _MOST_GUESSES:
+                return _refusal(429, *_TOO_MANY)
+            if not await self._tells_token(request):
                 return _refusal(403, *_NO_TOKEN)
             if self._owner is not None:
                 return _refusal(409, *_TAKEN)
@@ -98,6 +104,20 @@ class Access:
         if self._owner is not None:
             return _equal(visitor, self._owner)
         return visitor in self._candidates
+
+    async def _tells_token(self, request: web.Request) -> bool:
+        """Whether a request has the token; guesses are looked at one after the other, so that many at once help nobody."""
+        if self._token is None or "token" not in request.query:
+            return self._knows_token(request)
+        self._guesses += 1
+        try:
+            async with self._guessing:
+                if self._knows_token(request):
+                    return True
+                await asyncio.sleep(_WRONG_TOKEN_SECONDS)
+                return False
+        finally:
+            self._guesses -= 1
 
     def _knows_token(self, request: web.Request) -> bool:
         if self._token is None:
@@ -123,7 +143,10 @@ def _host_name(request: web.Request) -> str | None:
 def _same_origin(request: web.Request) -> bool:
     """Whether a websocket was opened by this page and not by another web site; programs send no Origin."""
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
 
 
 def _refusal(status: int, title: str, text: str) -> web.Response:

@@ -7,10 +7,10 @@ import logging
 
 from trame_server import Server
 
-from ..crops import BONE, LUNG, SOFT_TISSUE, Window
-from ..landmarks import LandmarkSet
+from ..core.grey_windows import GreyWindow
+from ..core.landmarks import LandmarkSet
+from ..core.modality import CT_DISPLAY
 from ..scene.application import SceneApplication
-from ..scene.follow_up import draw_finely
 from ..scene.layout import ORIENTATIONS
 from ..scene.observers import Observers
 from ..scene.points import add_points, create_points
@@ -18,18 +18,18 @@ from ..scene.volumes import add_volume, show_window
 from ..session import Change, TransferSession
 from ..session.placing import Placing
 from ..session.review_actions import ReviewActions
-from ..translation import _
+from ..utils.translation import _
 from ..worker import WorkerClient
-from . import mirror
+from . import view_model
 from .page_state import ALL_ORIENTATIONS, initial_state
 from .page_views import PageViews
 from .paths import without_paths
-from .received import ReceivedScan
 from .streamed_view import StreamedView
+from .uploaded_scan import ReceivedScan
 from .uploads import shown_name
-from .user_actions import UNEXPECTED, UserActions
 
-WINDOWS: dict[str, Window] = {window.name: window for window in (SOFT_TISSUE, LUNG, BONE)}
+WINDOWS: dict[str, GreyWindow] = {window.name: window for window in CT_DISPLAY.presets}
+UNEXPECTED = _("That did not work; the terminal with the server tells more.")
 _POLL_SECONDS = 0.02
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,6 @@ class Controller:
         self._observers.add(*application.mouse_mode_event, self._mouse_mode_changed)
         self.session.live = True
         self.session.add_listener(self._session_changed)
-        UserActions(self).register(server)
 
     async def run(self) -> None:
         """Take what the worker sends, until cancelled."""
@@ -65,7 +64,7 @@ class Controller:
             # A mistake in what follows from one answer must not keep all later ones from the page.
             except Exception:
                 _LOG.exception("An answer of the engine could not be taken")
-                self.tell(UNEXPECTED)
+                self.notify_user(UNEXPECTED)
             await asyncio.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
@@ -84,7 +83,6 @@ class Controller:
         if role == "template":
             self.placing.stop()
             points = create_points(self._application.scene)
-            draw_finely(points.GetDisplayNode())
             add_points(points, node, landmarks or ())
             before = self.session.template_volume
             self.session.set_template(node, points)
@@ -92,15 +90,15 @@ class Controller:
                 self._application.scene.RemoveNode(before)
         else:
             self.session.set_follow_ups([*(known.volume_node for known in self.session.follow_ups), node])
-        self.tell(" ".join(f"{scan.volume.name}: {text}" for text in scan.volume.warnings))
+        self.notify_user(" ".join(f"{scan.volume.name}: {text}" for text in scan.volume.warnings))
 
     def reading_text(self, name: str) -> str:
         """What to tell while an uploaded file is read."""
         return _("Reading {name} ...").format(name=shown_name(name))
 
-    def tell(self, message: str) -> None:
-        """Show a message on the page."""
-        self.session.tell(message)
+    def notify_user(self, message: str) -> None:
+        """Show a message on the page; "" takes the last one away."""
+        self.session.notify_user(message)
 
     # ---- views
 
@@ -145,12 +143,12 @@ class Controller:
             self.state.offsets = self.views.positions()
 
     def _fit(self, view: StreamedView, known: bool) -> None:
-        with self.session.views_apart():
+        with self.session.views.linking.paused():
             offset_mm = view.slice.node.GetSliceOffset()
             view.slice.fit()
             if known:
                 view.slice.scroll_to(offset_mm)
-        self.session.look_at_current()
+        self.session.views.look_at_current()
 
     # ---- what changed in the session
 
@@ -176,16 +174,16 @@ class Controller:
             if changes & {Change.SCANS, Change.SELECTION}:
                 self.views.fit_new_volumes()
             if changes & {Change.SCANS, Change.REVIEW, Change.SELECTION}:
-                self.state.table = mirror.table(self.session)
+                self.state.table = view_model.table(self.session)
             if Change.SELECTION in changes and self.session.current is not None and self.state.only:
                 self.state.only = self.session.current[0]
-            self.state.current = mirror.current(self.session, self.review)
+            self.state.current = view_model.current(self.session, self.review)
             self.state.heat_map = self.session.heat_map_shown
-            self.state.status = mirror.status(self.session)
+            self.state.status = view_model.status(self.session)
             self.state.message = without_paths(self.session.message)
             self.state.placing = self.placing.active
             self.state.can_place = self.session.template_markups is not None
 
     def _show_titles(self) -> None:
-        self.state.titles = mirror.titles(self.session)
-        self.state.welcome = mirror.welcome(self.session)
+        self.state.titles = view_model.titles(self.session)
+        self.state.welcome = view_model.welcome(self.session)

@@ -10,8 +10,8 @@ from trame_rca import module as streaming
 from trame_server import Server
 from trame_vuetify.ui.vuetify3 import VAppLayout
 
-from ..bundled import bundled_folder
 from ..scene.layout import ORIENTATIONS
+from ..utils.bundled import bundled_folder
 from .page_state import ALL_ORIENTATIONS
 from .page_views import PageViews
 from .panel import build_panel
@@ -97,7 +97,7 @@ def _choice(name: str, texts: dict[str, str]) -> None:
 
 
 def _switch(name: str, icon: str, text: str, hint: str) -> None:
-    disabled = f"!!current.obstacles.{name}"
+    disabled = f"!!current.blocking_reasons.{name}"
     with html.Span(title=hint):
         vuetify.VBtn(
             text,
@@ -141,7 +141,7 @@ def _build_files() -> None:
         )
 
 
-_ACCEPTED = ".nii,.nii.gz,.gz,.nrrd,.mha,.zip"
+_ACCEPTED = ".nii,.nii.gz,.gz,.nrrd,.mha,.zip,.dcm,.png,.jpg,.jpeg,.tif,.tiff"
 
 
 def _file_item(role: str, title: str, subtitle: str) -> None:

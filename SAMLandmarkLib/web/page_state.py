@@ -26,9 +26,9 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
         "titles": {},
         "offsets": {},
         "table": {"columns": [], "rows": [], "summary": ""},
-        "current": {"details": "", "label": "", "obstacles": {}, "heat_map": False},
+        "current": {"details": "", "label": "", "blocking_reasons": {}, "heat_map": False},
         "status": {
-            "busy": False, "waited": False, "text": "", "percent": 0, "obstacle": "", "estimate": "",
+            "busy": False, "waited": False, "text": "", "percent": 0, "blocking_reason": "", "estimate": "",
         },
         "message": "",
         "upload_percent": 0,

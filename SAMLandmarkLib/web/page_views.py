@@ -18,7 +18,7 @@ _MUCH = 0.15
 
 
 class PageViews:
-    """The `Window` of a session whose views are on the page.
+    """The `MainWindow` of a session whose views are on the page.
 
     `on_fit(view, known)` is called when a view has got its size, `known` where it showed its volume before in another
     size; `on_moved()` when a view shows another slice.
@@ -40,9 +40,12 @@ class PageViews:
         self._only: str | None = None
 
     def arrange(self, scans: Sequence[ScanViews], orientations: Sequence[str]) -> None:
-        """See `Window`."""
+        """See `MainWindow`."""
         self.scans, self._orientations = tuple(scans), tuple(orientations)
         self._build()
+
+    def leave(self) -> None:
+        """See `MainWindow`; the page has nothing else to show."""
 
     def show_only(self, follow_up_key: str | None) -> None:
         """Show one follow-up beside the template; all of them for None."""

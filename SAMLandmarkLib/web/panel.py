@@ -57,13 +57,13 @@ def _build_progress() -> None:
             html.Span("{{ status.percent }} %", v_if="status.percent > 0")
             vuetify.VBtn("Cancel", size="x-small", variant="text", click="trigger('cancel')")
         with html.Div(classes="sl-row", v_else=True):
-            html.Span("{{ status.obstacle || status.estimate }}", classes="sl-grow")
+            html.Span("{{ status.blocking_reason || status.estimate }}", classes="sl-grow")
             vuetify.VBtn(
                 "Transfer all",
                 id="transfer",
                 size="x-small",
                 variant="text",
-                v_if="!status.obstacle",
+                v_if="!status.blocking_reason",
                 title="Carry all points again; what you have decided stays",
                 click="trigger('transfer')",
             )
@@ -152,13 +152,13 @@ def _build_current() -> None:
 def _action(action: str, icon: str, text: str, icon_only: bool = False, **options: str) -> None:
     key = _KEYS.get(action, "")
     shown = f"{text} ({key})" if key else text
-    title = f"current.obstacles.{action} || '{shown}'"
+    title = f"current.blocking_reasons.{action} || '{shown}'"
     with (
         html.Span(title=(title,)),
         vuetify.VBtn(
             id=f"do-{action}",
             click=f"trigger('review', ['{action}'])",
-            disabled=(f"current.obstacles.{action} !== ''",),
+            disabled=(f"current.blocking_reasons.{action} !== ''",),
             **_BUTTON,
             **options,
         ),

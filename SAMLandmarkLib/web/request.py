@@ -7,14 +7,15 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import LandmarkError, UsageError, VolumeWarning
-from ..landmarks import LandmarkSet
-from ..target_names import distinct_names
-from ..volume import Volume
-from ..volume_paths import volume_name
+from ..core.landmarks import LandmarkSet
+from ..core.modality import MODALITIES
+from ..core.volume import Volume
+from ..io.target_names import distinct_names
+from ..io.volume_paths import volume_name
+from ..utils.errors import LandmarkError, UsageError, VolumeWarning
 from ..worker import WorkerSettings
-from .received import ReceivedScan
 from .study_dates import date_of_folder
+from .uploaded_scan import ReceivedScan
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHORTEST_TOKEN = 8
@@ -80,7 +81,7 @@ def open_scans(request: ServeRequest) -> OpenedScans:
         landmarks = LandmarkSet.read(request.landmarks, request.csv_frame)
     given = [path for path in (request.template, *request.follow_ups) if path is not None]
     names = list(request.names) or _names(request)
-    scans = [_open(path, name) for path, name in zip(given, names, strict=True)]
+    scans = [_open(path, name, request.worker) for path, name in zip(given, names, strict=True)]
     template = scans.pop(0) if request.template is not None else None
     if template is not None and landmarks is not None:
         _check_landmarks(template.volume, landmarks, request.landmarks)
@@ -93,8 +94,9 @@ def _names(request: ServeRequest) -> list[str]:
     return follow_ups if request.template is None else [volume_name(request.template.resolve()), *follow_ups]
 
 
-def _open(path: Path, name: str) -> ReceivedScan:
-    volume = Volume.read(path)
+def _open(path: Path, name: str, settings: WorkerSettings) -> ReceivedScan:
+    modality = MODALITIES.get(settings.modality or "")
+    volume = Volume.read(path, modality=modality, pixel_spacing_mm=settings.pixel_spacing_mm)
     volume.name = name
     return ReceivedScan(volume, date_of_folder(path) if path.is_dir() else None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ..errors import SAMLandmarkError
+from ..utils.errors import SAMLandmarkError
 from .controller import Controller
 from .downloads import DOWNLOAD_NAME, write_download
 from .uploads import Uploads
@@ -36,11 +36,11 @@ class Routes:
             return web.json_response({"error": "This is not what the page sends."}, status=400)
         try:
             path = await self._uploads.receive(name, _blocks(request))
-            self._controller.tell(self._controller.reading_text(name))
+            self._controller.notify_user(self._controller.reading_text(name))
             scan = await asyncio.to_thread(self._uploads.read, path, name)
             self._controller.take_scan(scan, role)
         except SAMLandmarkError as error:
-            self._controller.tell(str(error))
+            self._controller.notify_user(str(error))
             return web.json_response({"error": str(error)}, status=422)
         return web.json_response({"name": scan.volume.name})
 
@@ -48,7 +48,7 @@ class Routes:
         try:
             content = write_download(self._controller.session, self._folder)
         except SAMLandmarkError as error:
-            self._controller.tell(str(error))
+            self._controller.notify_user(str(error))
             return web.Response(status=409, text=str(error))
         attachment = {"Content-Disposition": f'attachment; filename="{DOWNLOAD_NAME}"'}
         return web.Response(body=content, content_type="application/zip", headers=attachment)

@@ -15,8 +15,11 @@ from ..worker import WorkerClient
 from ..worker.private_folder import PrivateFolder
 from .request import OpenedScans, ServeRequest, check_address, open_scans
 
+Announce = Callable[[str], None]
+"""Is told the address when the page is ready."""
 
-def serve(request: ServeRequest, announce: Callable[[str], None]) -> None:
+
+def serve(request: ServeRequest, announce: Announce) -> None:
     """Serve the page until the program is interrupted; `announce(address)` is called when it is ready.
 
     Raises SAMLandmarkError, before anything is started, where scans, landmarks or address can't be used. Worker and
@@ -41,33 +44,24 @@ def serve(request: ServeRequest, announce: Callable[[str], None]) -> None:
 
 
 def _run(
-    request: ServeRequest,
-    scans: OpenedScans,
-    worker: WorkerClient,
-    folder: Path,
-    announce: Callable[[str], None],
+    request: ServeRequest, scans: OpenedScans, worker: WorkerClient, folder: Path, announce: Announce
 ) -> None:
     # after the environment is set, and because a part of these takes a second to load
     from trame.app import get_server
 
     from ..scene.application import SceneApplication
-    from .access import Access
     from .controller import WINDOWS, Controller
     from .page import build_page
-    from .routes import Routes
-    from .uploads import Uploads
+    from .rpc_errors import hide_traces
+    from .user_actions import UserActions
 
+    hide_traces()
     server = get_server("samlandmark", client_type="vue3")
-    access = Access(request.host, request.token)
     controller = Controller(server, SceneApplication(), worker)
+    UserActions(controller).register(server)
     controller.state.upload_limit = request.max_upload_bytes
     layout = build_page(server, controller.views, tuple(WINDOWS))
-    routes = Routes(controller, Uploads(folder, request.max_upload_bytes), folder)
     tasks: list[asyncio.Task] = []
-
-    def bind(web_server: Any) -> None:
-        web_server.app.middlewares.append(access.middleware)
-        routes.add_to(web_server.app)
 
     def ready(**_state: Any) -> None:
         controller.views.register()
@@ -76,20 +70,35 @@ def _run(
         tasks.append(asyncio.get_running_loop().create_task(controller.run()))
         announce(address_of(request, server.port))
 
-    server.controller.on_server_bind.add(bind)
+    server.controller.on_server_bind.add(_binding(request, controller, folder))
     server.controller.on_server_ready.add(ready)
     try:
         server.start(
-            port=request.port,
-            host=request.host,
-            timeout=0,
-            open_browser=False,
-            show_connection_info=False,
+            port=request.port, host=request.host, timeout=0, open_browser=False, show_connection_info=False
         )
     finally:
         controller.close()
         _end_tasks()
         del layout
+
+
+def _binding(request: ServeRequest, controller: Any, folder: Path) -> Callable[[Any], None]:
+    """What gives the web server its own routes, and lets nobody in who may not be."""
+    from .access import Access
+    from .routes import Routes
+    from .uploads import Uploads
+
+    access = Access(request.host, request.token)
+    uploads = Uploads(
+        folder, request.max_upload_bytes, request.worker.pixel_spacing_mm, request.worker.modality
+    )
+    routes = Routes(controller, uploads, folder)
+
+    def bind(web_server: Any) -> None:
+        web_server.app.middlewares.append(access.middleware)
+        routes.add_to(web_server.app)
+
+    return bind
 
 
 def address_of(request: ServeRequest, port: int) -> str:

@@ -12,16 +12,25 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import SAMLandmarkError, UsageError, VolumeError
-from ..volume import Volume
-from ..volume_paths import VOLUME_SUFFIXES, volume_name
-from .foreign_voxels import check_own_voxels
-from .received import ReceivedScan
+from ..core.modality import MODALITIES
+from ..core.volume import Volume
+from ..io.dicom_series import SeveralSeriesError
+from ..io.volume_files import announced_bytes
+from ..io.volume_paths import RADIOGRAPH_SUFFIXES, VOLUME_SUFFIXES, volume_name
+from ..utils.errors import SAMLandmarkError, UsageError, VolumeError
+from .detached_data_check import check_own_voxels
 from .study_dates import date_of_folder
+from .uploaded_scan import ReceivedScan
 
 # Formats whose voxels lie in a second file can't come as one.
-_SINGLE_FILES = tuple(suffix for suffix in VOLUME_SUFFIXES if suffix not in (".nhdr", ".mhd"))
-_KINDS = "a NIfTI (.nii, .nii.gz), NRRD (.nrrd) or MetaImage (.mha) file, or a .zip with one DICOM series"
+_SINGLE_FILES = (
+    *(suffix for suffix in VOLUME_SUFFIXES if suffix not in (".nhdr", ".mhd")),
+    *RADIOGRAPH_SUFFIXES,
+)
+_KINDS = (
+    "a NIfTI (.nii, .nii.gz), NRRD (.nrrd) or MetaImage (.mha) file, a .zip with one DICOM series, or a radiograph (.dcm, "
+    ".png, .jpg, .tif)"
+)
 _MOST_SLICES = 20_000
 # A CT in a zip is seldom a third of its size; what grows far more than that was made to fill the disk.
 _LARGEST_EXPANSION = 20
@@ -34,8 +43,15 @@ _SLICES, _UNPACKED = "slices", "unpacked.nii"
 class Uploads:
     """Receives files into `folder`; nothing is ever read or written under a name that a user gave."""
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int,
+        pixel_spacing_mm: float | None = None,
+        modality: str | None = None,
+    ) -> None:
+        self.limit_bytes, self._pixel_spacing_mm = limit_bytes, pixel_spacing_mm
+        self._modality = MODALITIES.get(modality or "")
         self._folder = folder
 
     async def receive(self, name: str, blocks: AsyncIterator[bytes]) -> Path:
@@ -73,7 +89,7 @@ class Uploads:
             text = str(error)
             for own in (_SLICES, _UNPACKED, path.name):
                 text = text.replace(str(path.parent / own), shown)
-            raise type(error)(text) from error
+            raise _same_kind(error)(text) from error
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
 
@@ -82,8 +98,9 @@ class Uploads:
             path = _unpacked(path, self._room(path))
         else:
             check_own_voxels(path)
-            _check_announced_size(path, self._room(path))
-        volume = Volume.read(path)
+        if announced_bytes(path) > self._room(path):
+            raise VolumeError(f"{path} announces far more voxels than it can hold; give an ordinary scan.")
+        volume = Volume.read(path, modality=self._modality, pixel_spacing_mm=self._pixel_spacing_mm)
         return ReceivedScan(_named(volume, name), None)
 
     def _read_zip(self, path: Path, name: str) -> ReceivedScan:
@@ -96,7 +113,13 @@ class Uploads:
             raise VolumeError(
                 f"{shown_name(name)} is no readable .zip: it is cut short, damaged or has a password; make it again."
             ) from error
-        volume = Volume.read(folder)
+        try:
+            volume = Volume.read(folder, modality=self._modality, pixel_spacing_mm=self._pixel_spacing_mm)
+        except SeveralSeriesError as error:
+            raise VolumeError(
+                f"{shown_name(name)} holds {len(error.series)} DICOM series: {'; '.join(error.series)}. Make a .zip of the "
+                "one that you want."
+            ) from error
         return ReceivedScan(_named(volume, name), date_of_folder(folder))
 
     def _room(self, path: Path) -> int:
@@ -105,6 +128,12 @@ class Uploads:
 
     def _too_large(self, name: str) -> str:
         return f"{shown_name(name)} is larger than {self.limit_bytes / 2**20:.0f} MB, the limit of this page."
+
+
+def _same_kind(error: SAMLandmarkError) -> type[SAMLandmarkError]:
+    """The kind of an error that takes one sentence."""
+    kinds = (VolumeError, UsageError)
+    return next((kind for kind in kinds if isinstance(error, kind)), SAMLandmarkError)
 
 
 def _new_file(path: Path) -> BinaryIO:
@@ -151,23 +180,6 @@ def _unpacked(path: Path, room: int) -> Path:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise VolumeError(f"{path} is cut short, damaged or not gzipped; copy it again.") from error
     return plain
-
-
-def _check_announced_size(path: Path, room: int) -> None:
-    """Refuse a file whose header announces more voxels than may be unpacked; other mistakes are the reader's."""
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        return
-    voxels = 1
-    for size in reader.GetSize():
-        voxels *= size
-    if voxels * reader.GetNumberOfComponents() > room:
-        raise VolumeError(f"{path} announces far more voxels than it can hold; give an ordinary scan.")
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path, room: int, shown: str) -> None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trame_server import Server
 
-from ..errors import SAMLandmarkError
 from ..session.review_actions import REVIEW_KEYS
-from ..translation import _
+from ..utils.errors import SAMLandmarkError
+from .controller import UNEXPECTED, Controller
 
-if TYPE_CHECKING:
-    from .controller import Controller
-
-UNEXPECTED = _("That did not work; the terminal with the server tells more.")
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,11 +24,11 @@ def _told(method: Callable[..., None]) -> Callable[..., None]:
         try:
             method(self, *values)
         except SAMLandmarkError as error:
-            self._session.tell(str(error))
+            self._session.notify_user(str(error))
         # Whatever a browser sends must not end in a text with this computer's paths on the page.
         except Exception:
             _LOG.exception("The page asked for %s%r", method.__name__, values)
-            self._session.tell(UNEXPECTED)
+            self._session.notify_user(UNEXPECTED)
         self._controller.refresh_soon()
 
     return call
@@ -137,7 +133,7 @@ class UserActions:
 
     @_told
     def _take_linked(self, linked: bool) -> None:
-        self._session.linked_scrolling = bool(linked)
+        self._session.views.linking.on = bool(linked)
 
     @_told
     def _take_only(self, key: str | None) -> None:

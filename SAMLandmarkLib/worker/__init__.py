@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..lazy import lazy_exports
+from ..utils.lazy import lazy_exports
 
 # Loaded on first use: the child reports a missing numpy in one sentence, which it can't when it dies of it here.
 _EXPORTS = {
@@ -10,17 +10,16 @@ _EXPORTS = {
     "EmbedReply": "messages",
     "HeatMapReply": "messages",
     "ScanData": "messages",
-    "TransferAnswer": "messages",
     "TransferReply": "messages",
-    "TransferRequest": "messages",
+    "WorkerTransferRequest": "messages",
     "WorkerClient": "client",
     "WorkerFailure": "messages",
-    "WorkerSettings": ".worker_settings",
+    "WorkerSettings": ".engine.settings",
     "diagnose": "diagnosis",
     "start_diagnosis": "diagnosis",
 }
 
-__all__ = sorted(_EXPORTS)
+__all__ = sorted(_EXPORTS)  # noqa: PLE0605
 
 __getattr__ = lazy_exports(__name__, _EXPORTS)
 

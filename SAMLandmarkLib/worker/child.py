@@ -79,9 +79,20 @@ class ChildProcess:
         with suppress(OSError), self._process.stdin as pipe:
             while (item := self._outbox.get()) is not None:
                 request, scans = item
-                if self._scans_are_written(request, scans):
-                    pipe.write(encode(request))
+                line = self._line(request)
+                if line is not None and self._scans_are_written(request, scans):
+                    pipe.write(line)
                     pipe.flush()
+
+    def _line(self, request: dict[str, Any]) -> bytes | None:
+        """The line of a request; None where it can't be written, which fails that request alone."""
+        try:
+            return encode(request)
+        except (ValueError, TypeError) as error:
+            names = [scan["name"] for scan in request.get("scans", ())]
+            event = {"id": request.get("id"), "event": "unsendable", "error": error, "names": names}
+            self._inbox.put((self, event))
+            return None
 
     def _scans_are_written(self, request: dict[str, Any], scans: Sequence[ScanFile]) -> bool:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import queue
 import time
@@ -14,19 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
-from ..translation import _, unpack
-from ..worker_settings import WorkerSettings
+from ..engine.settings import WorkerSettings
+from ..utils.errors import UsageError
+from ..utils.translation import _, unpack
 from . import failures, replies
 from .child import ChildProcess
 from .command import worker_command
-from .messages import (
-    EmbedReply,
-    HeatMapReply,
-    ScanData,
-    TransferReply,
-    TransferRequest,
-)
+from .messages import EmbedReply, HeatMapReply, ScanData, TransferReply, WorkerTransferRequest
 from .pending import OnFailed, OnProgress, Pending
 from .private_folder import PrivateFolder
 from .protocol import LOG_NAME
@@ -59,8 +52,8 @@ class WorkerClient:
         self.settings = settings or WorkerSettings()
         private = PrivateFolder(folder)
         self.folder = private.path
-        self._python = worker_command(python, environment)
-        self._environment = environment
+        self.python = worker_command(python, environment)
+        self.environment = environment
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
         self._pending: dict[int, Pending] = {}
         self._scans: dict[str, ScanFile] = {}
@@ -119,7 +112,7 @@ class WorkerClient:
 
     def transfer(
         self,
-        request: TransferRequest,
+        request: WorkerTransferRequest,
         on_done: Callable[[TransferReply], None] | None = None,
         on_failed: OnFailed | None = None,
         on_progress: OnProgress | None = None,
@@ -226,16 +219,16 @@ class WorkerClient:
         try:
             self._child().send(message, scans)
         except OSError as error:
-            self._report(number, *failures.describe_start_error(error, self._python[0]))
+            self._report(number, *failures.describe_start_error(error, self.python[0]))
         return number
 
     def _child(self) -> ChildProcess:
         """The running child; one is started where there is none. Raises OSError."""
         self._require_open()
         if not self._children:
-            child = ChildProcess(self._python, self._environment, self.folder, self._inbox)
+            child = ChildProcess(self.python, self.environment, self.folder, self._inbox)
             self._children.append(child)
-            child.send({"do": "configure", "settings": _plain(self.settings), "folder": str(self.folder)})
+            child.send({"do": "configure", "settings": self.settings.to_json(), "folder": str(self.folder)})
         return self._children[0]
 
     def _drop_child(self) -> None:
@@ -271,9 +264,11 @@ class WorkerClient:
         elif event == "stopped":
             self._lose_child(answer["kind"], unpack(answer["message"]))
         elif event == "ended":
-            self._lose_child(*failures.describe_exit(answer["code"], child.started, self._python[0]))
+            self._lose_child(*failures.describe_exit(answer["code"], child.started, self.python[0]))
         elif event == "unwritten":
             self._report(answer["id"], *failures.describe_write_error(answer["error"], self.folder))
+        elif event == "unsendable":
+            self._report(answer["id"], *failures.describe_unsendable(answer["error"], answer["names"]))
         elif event == "progress" and answer["id"] in self._pending:
             self._pending[answer["id"]].tell_progress(answer)
         elif event in ("done", "failed") and answer["id"] in self._pending:
@@ -283,13 +278,6 @@ class WorkerClient:
         self._drop_child()
         for number in self._pending:
             self._report(number, kind, message)
-
-
-def _plain(settings: WorkerSettings) -> dict[str, Any]:
-    """The settings in types of JSON, with paths that the child, which runs elsewhere, understands."""
-    paths = {"cache_folder": settings.cache_folder, "model": settings.model}
-    absolute = {name: str(Path(path).absolute()) for name, path in paths.items() if path is not None}
-    return dataclasses.asdict(settings) | absolute
 
 
 def _clean_up(children: list[ChildProcess], folder: PrivateFolder) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..translation import _
-from ..worker_settings import WorkerSettings
+from ..engine.settings import WorkerSettings
+from ..utils.translation import _
 from .client import WorkerClient
 from .messages import WorkerFailure
 
@@ -24,13 +24,13 @@ class Diagnosis:
 def start_diagnosis(client: WorkerClient, on_done: Callable[[Diagnosis], None]) -> None:
     """Load the model and transfer the bundled sample in the client's worker; `on_done` is called by `client.poll`."""
 
-    def judge(described: dict[str, Any]) -> None:
+    def check(described: dict[str, Any]) -> None:
         client.test(lambda tested: on_done(_judged(described, tested)), fail)
 
     def fail(failure: WorkerFailure) -> None:
         on_done(Diagnosis(False, failure.message, {"kind": failure.kind, "log": failure.details}))
 
-    client.describe(judge, fail)
+    client.describe(check, fail)
 
 
 def diagnose(

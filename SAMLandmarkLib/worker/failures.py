@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..failures import CRASH, DISK, INSTALLATION, MEMORY
-from ..translation import _
+from ..utils.failures import CRASH, DISK, INSTALLATION, MEMORY, VOLUME
+from ..utils.translation import _
 
 CANCELLED = "cancelled"
 FORGOTTEN = "forgotten"
@@ -58,6 +59,14 @@ def describe_write_error(error: OSError, folder: Path) -> tuple[str, str]:
     """Kind and sentence of a scan that can't be handed to the worker through its folder."""
     unwritten = _("A scan can't be written to {folder} ({reason}); check that its disk is not full.")
     return DISK, unwritten.format(folder=folder, reason=error.strerror or error)
+
+
+def describe_unsendable(error: Exception, names: Sequence[str]) -> tuple[str, str]:
+    """Kind and sentence of a request about scans that holds what no request can, such as a place that is no number."""
+    wrong = _(
+        "The worker can't be asked about {names}: a number of a scan's map or of a point is not finite ({reason})."
+    )
+    return VOLUME, wrong.format(names=", ".join(names), reason=error)
 
 
 def _exit_text(code: int | None) -> str:

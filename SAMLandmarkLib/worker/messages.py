@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-Position = tuple[float, float, float]
-"""A point in LPS mm, in the frame of its scan's `ijk_to_lps`."""
+from ..core.results import TransferredLandmark
 
 
 @dataclass(frozen=True, eq=False)
 class ScanData:
     """A scan: HU `array [z, y, x]`, its 4x4 map `ijk_to_lps` in mm, a `key` to speak of it and a `name` for people.
 
-    `source` is the path it came from, for the provenance.
+    `source` is the path it came from, for the provenance, `modality` the name of its modality, where that is known.
     """
 
     key: str
@@ -23,10 +23,11 @@ class ScanData:
     array: np.ndarray
     ijk_to_lps: np.ndarray
     source: str | None = None
+    modality: str = ""
 
 
 @dataclass(frozen=True, eq=False)
-class TransferRequest:
+class WorkerTransferRequest:
     """Points `(n, 3)` LPS mm of a template that are to be found in a target.
 
     Scans go by the keys of their ScanData. `extra_templates` are further scans in which the same labels are known:
@@ -47,31 +48,13 @@ class TransferRequest:
 
 
 @dataclass(frozen=True)
-class TransferAnswer:
-    """One landmark in the target; the fields are those of TransferredLandmark, in plain types.
-
-    `position_lps` is None where MISSING; `status` is "FOUND", "DOUBTFUL" or "MISSING"; `similarity` and `cycle_mm`
-    are NaN where not computed; `candidates` are (position LPS mm, similarity), best first.
-    """
-
-    label: str
-    position_lps: Position | None
-    status: str
-    confidence: float
-    similarity: float
-    cycle_mm: float
-    candidates: tuple[tuple[Position, float], ...]
-    reason: str
-
-
-@dataclass(frozen=True)
 class TransferReply:
-    """The landmarks of one target in the order of the request; `notes` lists what went differently than set."""
+    """The landmarks of one target in the order of the request, LPS mm; `notes` lists fallbacks and warnings."""
 
     template_key: str
     target_key: str
-    answers: tuple[TransferAnswer, ...]
-    provenance: dict
+    answers: tuple[TransferredLandmark, ...]
+    provenance: dict[str, Any]
     notes: tuple[str, ...] = ()
 
 
@@ -79,7 +62,7 @@ class TransferReply:
 class EmbedReply:
     """A scan is embedded: how long it took, how many 2 mm voxels the network saw, and what looked wrong.
 
-    `notes` lists what went differently than set, such as a GPU whose memory was too small.
+    `notes` lists fallbacks and warnings, such as a GPU whose memory was too small.
     """
 
     key: str

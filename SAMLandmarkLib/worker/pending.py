@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..failures import describe_exception
-from ..translation import unpack
+from ..utils.failures import describe_exception
+from ..utils.translation import unpack
 from .messages import WorkerFailure
 
 OnFailed = Callable[[WorkerFailure], None]

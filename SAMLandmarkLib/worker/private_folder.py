@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from contextlib import suppress
@@ -44,6 +45,9 @@ class PrivateFolder:
 def _remove_if_abandoned(folder: Path) -> None:
     path = folder / LOCK_NAME
     with suppress(OSError):
+        # Others may put anything into a common temporary folder; a pipe would never be opened.
+        if folder.is_symlink() or not stat.S_ISREG(path.lstat().st_mode) or not _is_mine(folder):
+            return
         if time.time() - path.stat().st_mtime < YOUNG_SECONDS:
             return
         if (lock := _locked(path)) is not None:
@@ -51,9 +55,13 @@ def _remove_if_abandoned(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_mine(path: Path) -> bool:
+    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()
+
+
 def _locked(path: Path) -> IO[bytes] | None:
     """The opened file with a lock on it; None where another process has it."""
-    file = open(path, "ab")
+    file = open(path, "ab")  # noqa: SIM115  (its lock is held until the end)
     try:
         if os.name == "nt":
             import msvcrt

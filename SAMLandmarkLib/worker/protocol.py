@@ -48,10 +48,10 @@ class ProtocolError(ValueError):
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """The line of a message; ValueError where it holds numbers that are not finite.
+    r"""The line of a message; ValueError where it holds numbers that are not finite.
 
     >>> encode({"id": 1, "do": "describe"})
-    b'{"id": 1, "do": "describe"}\\n'
+    b'{"id": 1, "do": "describe"}\n'
     """
     return json.dumps(message, allow_nan=False).encode("ascii") + b"\n"
 

@@ -7,19 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
-from ..translation import _, unpack
-from .messages import (
-    EmbedReply,
-    HeatMapReply,
-    Position,
-    TransferAnswer,
-    TransferReply,
-    TransferRequest,
-)
+from ..core.results import TransferredLandmark
+from ..utils.errors import UsageError
+from ..utils.translation import _, unpack
+from .messages import EmbedReply, HeatMapReply, TransferReply, WorkerTransferRequest
 
 
-def transfer_message(request: TransferRequest) -> dict[str, Any]:
+def transfer_message(request: WorkerTransferRequest) -> dict[str, Any]:
     """A transfer request for the protocol. Raises UsageError where labels and points do not fit together."""
     return {
         "do": "transfer",
@@ -33,9 +27,9 @@ def transfer_message(request: TransferRequest) -> dict[str, Any]:
     }
 
 
-def transfer_reply(request: TransferRequest, result: dict[str, Any]) -> TransferReply:
+def transfer_reply(request: WorkerTransferRequest, result: dict[str, Any]) -> TransferReply:
     """The answer to a transfer request."""
-    answers = tuple(_answer(item) for item in result["answers"])
+    answers = tuple(map(TransferredLandmark.from_document, result["answers"]))
     notes = tuple(unpack(note) for note in result["notes"])
     return TransferReply(request.template_key, request.target_key, answers, result["provenance"], notes)
 
@@ -68,26 +62,3 @@ def _points(labels: Any, points_lps: Any) -> list[list[float] | None]:
         uneven = _("There are {labels} labels for {points} points; give each point its label.")
         raise UsageError(uneven.format(labels=len(labels), points=len(points)))
     return [point.tolist() if np.isfinite(point).all() else None for point in points]
-
-
-def _answer(item: dict[str, Any]) -> TransferAnswer:
-    return TransferAnswer(
-        label=item["label"],
-        position_lps=_position(item["position_lps"]),
-        status=item["status"],
-        confidence=item["confidence"],
-        similarity=_number(item["similarity"]),
-        cycle_mm=_number(item["cycle_mm"]),
-        candidates=tuple(
-            (_position(found["position_lps"]), found["similarity"]) for found in item["candidates"]
-        ),
-        reason=item["reason"],
-    )
-
-
-def _position(point: list[float] | None) -> Position | None:
-    return None if point is None else tuple(point)
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bundled import bundled_folder
-from ..landmarks import LandmarkSet
-from ..volume import Volume
+from ..core.landmarks import LandmarkSet
+from ..core.volume import Volume
+from ..utils.bundled import bundled_folder
 
 if TYPE_CHECKING:
-    from ..workshop import Workshop
+    from ..engine.runtime import EngineRuntime
 
 TOLERANCE_MM = 6.0
 """Well above the median error on the sample that is measured (docs/accuracy.md), well below a wrong organ."""
 
 
-def check_on_sample(shop: Workshop) -> dict[str, Any]:
+def check_on_sample(runtime: EngineRuntime) -> dict[str, Any]:
     """Transfer the landmarks of the sample pair: how many there are, the median error in mm, whether that is right.
 
     Raises SAMLandmarkError where the sample is missing.
@@ -26,13 +26,13 @@ def check_on_sample(shop: Workshop) -> dict[str, Any]:
     started = time.perf_counter()
     folder = bundled_folder("SampleData")
     template, target = (
-        shop.embed_volume(Volume.read(folder / f"{name}.nii.gz")) for name in ("template", "followup")
+        runtime.embed_volume(Volume.read(folder / f"{name}.nii.gz")) for name in ("template", "followup")
     )
     landmarks, known = (
         LandmarkSet.read(folder / f"{name}.csv", csv_frame="LPS") for name in ("template", "followup")
     )
     true_lps = dict(zip(known.labels, known.positions_lps, strict=True))
-    result = shop.transfer(template, landmarks, target)
+    result = runtime.transfer(template, landmarks, target)
     errors_mm = [
         np.inf
         if item.position_lps is None

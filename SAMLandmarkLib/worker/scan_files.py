@@ -23,6 +23,7 @@ class ScanFile:
             "file": str(path),
             "ijk_to_lps": np.asarray(scan.ijk_to_lps, dtype=float).tolist(),
             "source": scan.source,
+            "modality": scan.modality,
         }
         self._array: np.ndarray | None = scan.array
         self._discarded = False

@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..child_processes import be_the_first_to_go
-from ..failures import INTERNAL, describe_exception
-from ..translation import _, pack
+from ..utils.child_processes import be_the_first_to_go
+from ..utils.failures import INTERNAL, describe_exception
+from ..utils.translation import _, pack
 from . import failures
 from .protocol import ProtocolError, decode_request, encode
-from .schedule import Job, Scan, Schedule
+from .schedule import ScanRef, Schedule, WorkerJob
 
 # Nothing but Python's own library at file scope: what is missing is to be told, not to be died of.
 
@@ -86,9 +86,9 @@ class Server:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self._settings.get("threads"):
             os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(self._settings["threads"])
-        from .work import Work
+        from .request_handler import RequestHandler
 
-        return Work.with_settings(self._settings, Path(self._folder))
+        return RequestHandler.with_settings(self._settings, Path(self._folder))
 
     def _read(self) -> None:
         for line in self._requests:
@@ -116,7 +116,7 @@ class Server:
             for job in self._schedule.forget(request["file"]):
                 self._fail(job, failures.FORGOTTEN, _("The scan was removed before this was done."))
         else:
-            job = Job.from_request(request)
+            job = WorkerJob.from_request(request)
             if job.scans and not self._loaded:
                 self._progress(job, job.scans[0].key, "loading the model", 0.0)
             self._schedule.add(job)
@@ -126,7 +126,7 @@ class Server:
         while True:
             self._embed(work, self._schedule.next_scan())
 
-    def _embed(self, work: Any, scan: Scan) -> None:
+    def _embed(self, work: Any, scan: ScanRef) -> None:
         def progress(step: str, fraction: float) -> None:
             for job in self._schedule.jobs_with(scan):
                 self._progress(job, scan.key, step, fraction)
@@ -141,11 +141,11 @@ class Server:
         for job in self._schedule.take_embedding_jobs(scan):
             self._send({"id": job.id, "event": "done", "result": work.embed_result(embedded)})
 
-    def _newly_embedded(self, work: Any, scan: Scan, progress: Any) -> Any:
+    def _newly_embedded(self, work: Any, scan: ScanRef, progress: Any) -> Any:
         embedded = work.embed(scan, progress)
         # landmarks need not wait for the disk, but who is told that a scan is done does not lose it by cancelling
         self._schedule.add_embedded(scan, embedded)
-        work.shop.keep(embedded)
+        work.runtime.keep(embedded)
         return embedded
 
     def _do_next_job(self, work: Any) -> None:
@@ -160,10 +160,10 @@ class Server:
         else:
             self._send({"id": job.id, "event": "done", "result": result})
 
-    def _progress(self, job: Job, scan_key: str, step: str, fraction: float) -> None:
+    def _progress(self, job: WorkerJob, scan_key: str, step: str, fraction: float) -> None:
         self._send({"id": job.id, "event": "progress", "scan": scan_key, "step": step, "fraction": fraction})
 
-    def _fail(self, job: Job, kind: str, message: str) -> None:
+    def _fail(self, job: WorkerJob, kind: str, message: str) -> None:
         self._send_failure(job.id, kind, message)
 
     def _send_failure(self, number: int | None, kind: str, message: str) -> None:
@@ -174,7 +174,13 @@ class Server:
         os._exit(1)
 
     def _send(self, answer: dict[str, Any]) -> None:
-        self._write(encode(answer))
+        try:
+            line = encode(answer)
+        except (ValueError, TypeError) as error:
+            traceback.print_exc()
+            kind, message = describe_exception(error)
+            line = encode({"id": answer.get("id"), "event": "failed", "kind": kind, "message": pack(message)})
+        self._write(line)
 
     def _write(self, line: bytes) -> None:
         # where the program is gone, the end of its requests ends this process too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..jobs import Job, JobResult
+from ..jobs import JobResult, StudyJob
 
 
 class Executor(Protocol):
@@ -15,7 +15,7 @@ class Executor(Protocol):
     def capacity(self) -> int:
         """How many jobs it wants to have at a time."""
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: StudyJob) -> None:
         """Take a job."""
 
     def results(self, timeout: float) -> Sequence[JobResult]:

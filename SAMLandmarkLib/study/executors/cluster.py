@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...errors import SAMLandmarkError, UsageError
-from ...failures import CRASH, INSTALLATION, MODEL, USAGE, describe_exception
-from ...worker_settings import WorkerSettings
-from ..jobs import Job, JobResult
+from ...engine.settings import WorkerSettings
+from ...utils.errors import SAMLandmarkError, UsageError
+from ...utils.failures import CRASH, INSTALLATION, MODEL, USAGE, describe_exception
+from ..jobs import JobResult, StudyJob
 from ..ledger import State
 from ..scan_worker import SCANS_AT_ONCE, do_job
 
@@ -32,7 +32,7 @@ class ClusterExecutor:
     def __init__(self, settings: WorkerSettings, scheduler: str) -> None:
         self._client = _connected(scheduler)
         self._settings = settings
-        self._running: dict[Future, Job] = {}
+        self._running: dict[Future, StudyJob] = {}
         self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
 
     @property
@@ -41,7 +41,7 @@ class ClusterExecutor:
         # one more than each has in hand, so that none waits for the network
         return max(1, len(workers)) * (SCANS_AT_ONCE + 1)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: StudyJob) -> None:
         # a result is never taken from an earlier run of the same job
         future = self._client.submit(do_job, self._settings, job, pure=False)
         self._running[future] = job
@@ -96,7 +96,7 @@ def _connected(scheduler: str) -> Client:
         ) from error
 
 
-def _failure(job: Job, error: BaseException) -> JobResult:
+def _failure(job: StudyJob, error: BaseException) -> JobResult:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from ...worker_settings import WorkerSettings
-from ..jobs import Job, JobResult
+from ...engine.settings import WorkerSettings
+from ..jobs import JobResult, StudyJob
 from ..scan_worker import SCANS_AT_ONCE, do_job, error_of_worker
 
 
@@ -19,7 +19,7 @@ class InProcessExecutor:
         self._threads = ThreadPoolExecutor(SCANS_AT_ONCE, thread_name_prefix="study")
         self._running: set[Future[JobResult]] = set()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: StudyJob) -> None:
         self._running.add(self._threads.submit(do_job, self._settings, job))
 
     def results(self, timeout: float) -> list[JobResult]:

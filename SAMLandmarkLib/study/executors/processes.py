@@ -14,11 +14,12 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection, wait
 
-from ...child_processes import be_the_first_to_go
-from ...errors import ModelError, SAMLandmarkError
-from ...failures import CRASH, MEMORY
-from ...worker_settings import WorkerSettings
-from ..jobs import Job, JobResult
+from ...engine.settings import WorkerSettings
+from ...utils.child_processes import be_the_first_to_go
+from ...utils.errors import ModelError, SAMLandmarkError
+from ...utils.failures import CRASH, MEMORY
+from ...utils.threads import usable_cores
+from ..jobs import JobResult, StudyJob
 from ..ledger import State
 from ..scan_worker import SCANS_AT_ONCE, do_job, error_of_worker, worker_for
 
@@ -39,7 +40,7 @@ class ProcessExecutor:
 
     def __init__(self, settings: WorkerSettings, processes: int) -> None:
         if not settings.threads:
-            settings = replace(settings, threads=max(1, _available_cores() // processes))
+            settings = replace(settings, threads=max(1, usable_cores() // processes))
         self._lanes = [_Lane(settings) for _ in range(processes)]
         self._losses: Counter[str] = Counter()
 
@@ -47,7 +48,7 @@ class ProcessExecutor:
     def capacity(self) -> int:
         return SCANS_AT_ONCE * len(self._lanes)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: StudyJob) -> None:
         min(self._lanes, key=lambda lane: lane.load).submit(job)
 
     def results(self, timeout: float) -> list[JobResult]:
@@ -86,8 +87,8 @@ class _Lane:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._sent: dict[str, Job] = {}
-        self._alone: deque[Job] = deque()
+        self._sent: dict[str, StudyJob] = {}
+        self._alone: deque[StudyJob] = deque()
         self._starts_in_vain = 0
         self._start()
 
@@ -96,13 +97,13 @@ class _Lane:
         """How many jobs it has, in hand or waiting to be alone."""
         return len(self._sent) + len(self._alone)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: StudyJob) -> None:
         if self._alone:
             self._alone.append(job)
         else:
             self._send(job)
 
-    def submit_alone(self, job: Job) -> None:
+    def submit_alone(self, job: StudyJob) -> None:
         """Take a job that is to have the process for itself."""
         self._alone.append(job)
         self._send_next_alone()
@@ -116,7 +117,7 @@ class _Lane:
             self._send_next_alone()
         return answer
 
-    def restart(self) -> tuple[int | None, list[Job]]:
+    def restart(self) -> tuple[int | None, list[StudyJob]]:
         """Start anew; the exit code of the process that died, and the jobs it was at."""
         self._process.join(_CLOSING_SECONDS)
         code, lost = self._process.exitcode, list(self._sent.values())
@@ -142,7 +143,7 @@ class _Lane:
         self._process.start()
         theirs.close()
 
-    def _send(self, job: Job) -> None:
+    def _send(self, job: StudyJob) -> None:
         self._sent[job.key] = job
         try:
             self.connection.send(job)
@@ -195,8 +196,3 @@ def _describe_death(code: int | None) -> tuple[str, str]:
         CRASH,
         f"The process at work on this scan crashed twice ({how}); try again, and report it if it stays.",
     )
-
-
-def _available_cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

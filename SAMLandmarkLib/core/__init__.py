@@ -1,0 +1,1 @@
+"""Volumes, landmarks and results: the data model, in LPS millimetres and without file formats."""

@@ -1,0 +1,1 @@
+"""The transfer engine and the runtime that every front end computes with."""

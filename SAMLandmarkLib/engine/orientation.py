@@ -1,0 +1,222 @@
+"""Whether a scan seems to be stored upside down or mirrored under an unchanged header.
+
+Such a scan still looks like anatomy. Turned upside down or front to back, hardly a point of the template leads to it and
+back; then it is embedded again, on the searched level alone, in each of the seven ways in which axes can be reversed.
+
+A mirror image from left to right fits the template nearly as well as the scan does, since bodies are nearly symmetric. So
+it is judged by what is not: how much worse each point of the template fits the template's own mirror image tells how much
+worse it should fit that of the target, or how much better, where the target is the mirror image.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, MutableMapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..embedding.embedding import Embedding, Image, Level, searched_level_of
+from ..models.bundle import EmbeddingModel
+from ..utils.translation import _
+
+# A follow-up of the lung had 22 to 33 % of its support points lead back in each of its flips, and 80 % as it was; two
+# patients have about half. Only below this are the flips embedded, since that takes as long as seven coarse levels.
+FEW_CONSISTENT = 0.35
+MOST_CONSISTENT = 0.7
+"""Where more points lead back, the target is no mirror image, or of a part that looks the same mirrored."""
+_LEFT_RIGHT = (0,)
+_POINTS = 300
+# In cells of the searched level: how near a match must lead back, and how near it must be to the common shift.
+_CYCLE_CELLS, _SHIFT_CELLS = 3.0, 6.0
+# Flipped, so many points must agree, and so many times as many as without a flip.
+_LEAST_AGREEMENT, _BETTER = 0.25, 1.6
+# Mirrored, a match must lie so near to the common shift, in cells of the searched level. The evidence is 1 for the mirror
+# image of the template itself; docs/accuracy.md has that of pairs of scans, the highest of a sound one being 0.06.
+_NEAR_CELLS, LEAST_EVIDENCE = 7.5, 0.1
+# Of both scans together.
+_FEWEST_POINTS = 60
+# So many points are compared with all cells at once, which bounds the memory.
+_BLOCK_POINTS = 50
+
+
+def orientation_doubt(
+    template: Embedding,
+    target: Embedding,
+    model: EmbeddingModel,
+    consistent: float,
+    mirrored: MutableMapping[Embedding, Level] | None = None,
+) -> str:
+    """A sentence where the target fits far better with axes reversed, else "".
+
+    `consistent` is the part of the template's support points that lead to the target and back; `mirrored` keeps the mirror
+    images that were embedded.
+    """
+    if consistent >= MOST_CONSISTENT or not all(len(scan.support_points_lps) for scan in (template, target)):
+        return ""
+    if consistent < FEW_CONSISTENT and (flip := likely_flip(flipped_agreements(template, target, model))):
+        return _doubt(flip)
+    if model.modality.spatial_axes == 3 and template.has_image:
+        evidence = mirror_evidence(template, target, model, mirrored)
+        return _doubt(_LEFT_RIGHT) if evidence >= LEAST_EVIDENCE else ""
+    return ""
+
+
+def unlike_doubt(consistent: float) -> str:
+    """What to say of a target in which so small a part of the template's support points is found and leads back."""
+    doubt = _(
+        "only {percent} % of the template's places are found in it and lead back, so it may show something else, or be turned, "
+        "mirrored or inverted; no landmark in it is called found."
+    )
+    return doubt.format(percent=round(100 * consistent))
+
+
+def _doubt(flip: tuple[int, ...]) -> str:
+    if flip == _LEFT_RIGHT:
+        return _(
+            "its content fits the template better when left and right (L-R) are exchanged, so it may be stored mirrored under "
+            "a header that does not say so, or the patient may have a situs inversus; left and right of landmarks in it are "
+            "unreliable until that is clear."
+        )
+    doubt = _(
+        "its content fits the template far better when it is reversed along {axes}, so it may be stored upside down or "
+        "mirrored under a header that does not say so; landmarks in it are unreliable until it is converted again."
+    )
+    return doubt.format(axes=", ".join(("L-R", "A-P", "I-S")[axis] for axis in flip))
+
+
+# ---- left and right
+
+
+def mirror_evidence(
+    template: Embedding,
+    target: Embedding,
+    model: EmbeddingModel,
+    mirrored: MutableMapping[Embedding, Level] | None = None,
+) -> float:
+    """How much rather the target is the mirror image of such a scan as the template: about 1 if so, -1 if not, 0 unclear.
+
+    It is the slope of what points of either scan gain in similarity where the target is mirrored, over what they lose in
+    the mirror image of their own scan. Where a part of the body is symmetric, nothing is lost, and the slope is small.
+    """
+    images = mirrored if mirrored is not None else {}
+    for scan in (template, target):
+        if scan not in images:
+            images[scan] = searched_level(scan.image, model, _LEFT_RIGHT)
+    points, others = template.support_points_lps[:_POINTS], target.support_points_lps[:_POINTS]
+    own, there, image = template.searched, target.searched, images[target]
+    asked, mirrored_others = own.at(points), _mirrored_points(others, target)
+    gained = [
+        _similarity(asked, points, image) - _similarity(asked, points, there),
+        _similarity(image.at(mirrored_others), mirrored_others, own)
+        - _similarity(there.at(others), others, own),
+    ]
+    lost = [
+        1 - _similarity(asked, points, images[template]),
+        1 - _similarity(there.at(others), others, image),
+    ]
+    gain, loss = np.concatenate(gained), np.concatenate(lost)
+    known = np.isfinite(gain) & np.isfinite(loss)
+    if known.sum() < _FEWEST_POINTS:
+        return 0.0
+    return float(gain[known] @ loss[known] / max(loss[known] @ loss[known], 1e-6))
+
+
+def _mirrored_points(points_lps: np.ndarray, scan: Embedding) -> np.ndarray:
+    """Where points of a scan lie in its mirror image, which is mirrored in the middle of its grid."""
+    grid = scan.image.grid
+    ends = grid.lps_from_index(np.array([[0, 0, 0], np.array(grid.size_ijk) - 1], dtype=float))
+    mirrored: np.ndarray = points_lps.copy()
+    mirrored[:, 0] = ends[:, 0].sum() - points_lps[:, 0]
+    return mirrored
+
+
+def _similarity(vectors: Tensor, points_lps: np.ndarray, level: Level) -> np.ndarray:
+    """The highest similarity of each vector `(n,C)` of a point `(n,3)` with the cells near where the common shift puts it.
+
+    NaN where there are none, as the other scan does not reach so far.
+    """
+    found_lps, _cells = _nearest(vectors, level)
+    spacing = level.grid.spacing_mm
+    expected_lps = points_lps + _common_shift(found_lps - points_lps, _SHIFT_CELLS * spacing)
+    flat = level.vectors.reshape(-1, level.vectors.shape[-1])
+    places = torch.as_tensor(_cell_centers(level), dtype=torch.float32, device=flat.device)
+    expected = torch.as_tensor(expected_lps, dtype=torch.float32, device=flat.device)
+    best = []
+    for start in range(0, len(vectors), _BLOCK_POINTS):
+        block = slice(start, start + _BLOCK_POINTS)
+        similarity = (vectors[block].to(flat.dtype) @ flat.T).float()
+        far = torch.cdist(expected[block], places) > _NEAR_CELLS * spacing
+        similarity = similarity.masked_fill_(far, -1.0).amax(dim=1)
+        best.append(similarity.masked_fill_(far.all(dim=1), torch.nan))
+    similarities: np.ndarray = torch.cat(best).cpu().numpy()
+    return similarities
+
+
+def _common_shift(shifts: np.ndarray, tolerance_mm: float) -> np.ndarray:
+    """Mean of the shifts `(n,3)` around the one that most others are near to."""
+    near = np.linalg.norm(shifts[:, None] - shifts[None], axis=-1) <= tolerance_mm
+    shift: np.ndarray = shifts[near[near.sum(axis=1).argmax()]].mean(axis=0)
+    return shift
+
+
+def _cell_centers(level: Level) -> np.ndarray:
+    """LPS mm of all cells `(n,3)`, in the order of the vectors."""
+    k, j, i = np.indices(level.vectors.shape[:3]).reshape(3, -1)
+    return level.grid.lps_from_index(np.stack([i, j, k], axis=1).astype(float))
+
+
+# ---- any axes
+
+
+def likely_flip(agreements: Mapping[tuple[int, ...], float]) -> tuple[int, ...]:
+    """The axes that are reversed by these agreements (see flipped_agreements), () where they hardly are."""
+    flip = max(agreements, key=agreements.__getitem__)
+    return flip if agreements[flip] >= max(_LEAST_AGREEMENT, _BETTER * agreements[()]) else ()
+
+
+def flipped_agreements(
+    template: Embedding, target: Embedding, model: EmbeddingModel
+) -> dict[tuple[int, ...], float]:
+    """For each set of reversed axes (x, y, z), none first, which part of the points agree on a shift."""
+    level = target.searched
+    axes = range(level.grid.spatial_axes)
+    flips = [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
+    return {
+        flip: _agreement(template, searched_level(target.image, model, flip) if flip else level)
+        for flip in flips
+    }
+
+
+def searched_level(image: Image, model: EmbeddingModel, flip: tuple[int, ...] = ()) -> Level:
+    """The searched level of an image whose content is reversed along axes (x, y, z) under an unchanged grid."""
+    metadata, searched = model.metadata, image.grid.spatial_axes
+    values = image.values.float().flip([2 - axis for axis in flip])
+    padding = [pad for size in values.shape[::-1][:searched] for pad in (0, -size % metadata.size_divisor)]
+    values = functional.pad(values[None, None], padding, value=model.modality.padding_value)
+    number = searched_level_of(metadata.levels)
+    vectors = model.embed_level(number, values)
+    grid = image.grid.coarser(metadata.levels[number].cell_spacing_mm)
+    depth, height, width = grid.shape_kji
+    return Level(vectors[:depth, :height, :width], grid)
+
+
+def _agreement(template: Embedding, target: Level) -> float:
+    own = template.searched
+    points_lps = template.support_points_lps[:_POINTS]
+    found_lps, cells = _nearest(own.at(points_lps), target)
+    back_lps, _cells = _nearest(cells, own)
+    shift = found_lps - points_lps
+    near = np.linalg.norm(shift - np.median(shift, axis=0), axis=1) <= _SHIFT_CELLS * own.grid.spacing_mm
+    returns = np.linalg.norm(back_lps - points_lps, axis=1) <= _CYCLE_CELLS * own.grid.spacing_mm
+    return float((near & returns).mean())
+
+
+def _nearest(vectors: Tensor, level: Level) -> tuple[np.ndarray, Tensor]:
+    """The cell of a level that is most like each vector `(n,C)`: its place `(n,3)` in LPS mm, and its own vector."""
+    flat = level.vectors.reshape(-1, level.vectors.shape[-1])
+    best = (vectors.to(flat.dtype) @ flat.T).argmax(dim=1)
+    k, j, i = (part.cpu().numpy() for part in torch.unravel_index(best, level.vectors.shape[:3]))
+    return level.grid.lps_from_index(np.stack([i, j, k], axis=1).astype(float)), flat[best].float()

@@ -1,1 +1,0 @@
-"""Other ways to carry landmarks from one CT to another, each behind the same small adapter."""

@@ -1,0 +1,1 @@
+"""The stages of the matching pipeline, one in each file."""

@@ -1,8 +1,0 @@
-"""How long work tells how far it is."""
-
-from __future__ import annotations
-
-from collections.abc import Callable
-
-Progress = Callable[[str, float], None]
-"""Called with the step and the fraction of the work that is done."""

@@ -1,0 +1,124 @@
+"""An export as a folder of files, so that another process can write it, and what that process says of it.
+
+`job.json` names the target folder, the scans with the `.npy` files of their voxels, the template's points, the review and
+the pictures. The process answers on its standard output, one JSON object a line:
+
+    {"event": "progress", "fraction"}
+    {"event": "done", "files"}
+    {"event": "failed", "kind", "message"}      message: see `translation.pack`
+
+It ends at once when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.volume import Volume
+from ..review import ReviewState
+from ..utils.child_processes import be_the_first_to_go, listen, say
+from ..utils.errors import SAMLandmarkError
+from ..utils.failures import describe_exception
+from ..utils.translation import pack
+from .pictures import Pictures
+from .review_files import write_review_files
+from .scan_sections import ReportScan
+
+JOB_FILE = "job.json"
+_PROGRESS_STEP = 0.01
+
+
+def scan_document(
+    key: str, name: str, date: str | None, provenance: Mapping[str, Any], file: str | None, ijk_to_lps: Any
+) -> dict[str, Any]:
+    """A scan of a job; `file` in the job's folder holds its voxels, None where no pictures are wanted of it."""
+    affine = None if file is None else np.asarray(ijk_to_lps).tolist()
+    return {
+        "key": key,
+        "name": name,
+        "date": date,
+        "provenance": dict(provenance),
+        "file": file,
+        "ijk_to_lps": affine,
+    }
+
+
+def write_job(
+    folder: Path,
+    target: Path,
+    scans: Sequence[dict[str, Any]],
+    points: Sequence[tuple[str, Sequence[float]]],
+    state: ReviewState,
+    pictures: Pictures,
+) -> None:
+    """Write the description of a job, the template's scan first; OSError where that is not possible."""
+    document = {
+        "folder": str(target),
+        "scans": list(scans),
+        "points": [[label, list(place)] for label, place in points],
+        "state": state.to_json(),
+        "pictures": pictures.value,
+    }
+    (folder / JOB_FILE).write_text(json.dumps(document), encoding="utf-8")
+
+
+def run_job(folder: Path, progress: Callable[[float], None]) -> list[Path]:
+    """Write the export that a job describes; see `write_review_files`."""
+    job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+    template, *follow_ups = (_scan(folder, scan) for scan in job["scans"])
+    return write_review_files(
+        job["folder"],
+        template,
+        [(label, tuple(place)) for label, place in job["points"]],
+        follow_ups,
+        ReviewState.from_json(job["state"]),
+        Pictures(job["pictures"]),
+        progress,
+    )
+
+
+def _scan(folder: Path, scan: dict[str, Any]) -> ReportScan:
+    return ReportScan(scan["key"], scan["name"], scan["date"], _volume(folder, scan), scan["provenance"])
+
+
+def _volume(folder: Path, scan: dict[str, Any]) -> Volume | None:
+    if scan["file"] is None:
+        return None
+    try:
+        array = np.load(folder / scan["file"], mmap_mode="r", allow_pickle=False)
+        return Volume(array, np.array(scan["ijk_to_lps"]), name=scan["name"])
+    except SAMLandmarkError:
+        return None  # a report without pictures of this scan is better than none
+
+
+def main() -> None:
+    """Run the job in the folder that is the last argument."""
+    be_the_first_to_go()
+    listen()
+    try:
+        files = run_job(Path(sys.argv[-1]), _ProgressTeller())
+    except Exception as error:
+        traceback.print_exc()
+        kind, message = describe_exception(error)
+        say({"event": "failed", "kind": kind, "message": pack(message)})
+    else:
+        say({"event": "done", "files": [str(file) for file in files]})
+
+
+class _ProgressTeller:
+    """Tells of the progress only what can be seen."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def __call__(self, fraction: float) -> None:
+        if fraction - self._told >= _PROGRESS_STEP:
+            self._told = fraction
+            say({"event": "progress", "fraction": fraction})

@@ -1,0 +1,115 @@
+"""Lesions as line markups of the scene: `T1 long` and `T1 short` on the scan that they were drawn on.
+
+A proposed line that a reader has moved is the reader's from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import slicer
+
+from ..core.lesions import Diameter, Finding, Lesion, Mark, Source
+from ..io.lesion_details import details_text
+from ..io.lesion_lines import LONG, SHORT, DrawnLesions
+from ..utils.translation import _
+from .frames import own_lps_from, ras_from_own_lps
+from .mrml import MarkupsNode, Scene, VolumeNode
+from .nodes import keep_placing, nodes_of_class
+from .volumes import scan_key
+
+LINE_CLASS = "vtkMRMLMarkupsLineNode"
+_SCAN, _DETAILS, _PROPOSED = "SAMLandmark.ScanKey", "SAMLandmark.Lesion", "SAMLandmark.Proposed"
+_MOVED_MM = 0.05
+"""So far a line's end may lie from where it was proposed, for rounding."""
+_COLOURS = {Source.HAND: (1.0, 0.83, 0.3), Source.IMAGE: (0.2, 0.84, 0.9), Source.CARRIED: (0.2, 0.84, 0.9)}
+
+
+def lines_of(scene: Scene, volume_node: VolumeNode, with_others: bool = False) -> list[MarkupsNode]:
+    """The lines that were drawn on a scan; `with_others`: also those of which nobody knows on which."""
+    wanted = {scan_key(volume_node), None} if with_others else {scan_key(volume_node)}
+    return [node for node in nodes_of_class(scene, LINE_CLASS) if node.GetAttribute(_SCAN) in wanted]
+
+
+def read_lesions(scene: Scene, volume_node: VolumeNode, with_others: bool = False) -> list[Mark]:
+    """The lesions whose diameters are drawn on a scan, in its own frame.
+
+    Raises LesionError where a line has one point only, or two lines the same name.
+    """
+    drawn = DrawnLesions(_("scene"))
+    for node in lines_of(scene, volume_node, with_others):
+        ends = _placed_lps(node, volume_node)
+        drawn.add_line(node.GetName(), ends, node.GetAttribute(_DETAILS) or "", _source(node, ends))
+    return drawn.marks()
+
+
+def show_lesions(scene: Scene, volume_node: VolumeNode, findings: Sequence[tuple[Lesion, Finding]]) -> None:
+    """Draw the diameters of lesions on a scan; lines of the same name that nobody has moved are drawn anew.
+
+    What a reader drew or moved stays as it is.
+    """
+    known = {node.GetName(): node for node in lines_of(scene, volume_node)}
+    with keep_placing(scene):
+        for lesion, finding in findings:
+            for name, diameter in _named(lesion, finding):
+                node = known.get(name)
+                if node is not None and _source(node, _placed_lps(node, volume_node)) is Source.HAND:
+                    continue
+                _draw(scene, volume_node, node, name, lesion, diameter)
+
+
+def _named(lesion: Lesion, finding: Finding) -> Iterator[tuple[str, Diameter]]:
+    long, short = finding.long, finding.short
+    if finding.is_seen and long is None:
+        # what could not be measured is shown as it was carried, to be dragged to where it belongs
+        long, short = finding.carried_long, finding.carried_short
+    for axis, diameter in ((LONG, long), (SHORT, short)):
+        if finding.is_seen and diameter is not None:
+            yield f"{lesion.name} {axis}", diameter
+
+
+def _draw(
+    scene: Scene,
+    volume_node: VolumeNode,
+    node: MarkupsNode | None,
+    name: str,
+    lesion: Lesion,
+    diameter: Diameter,
+) -> None:
+    if node is None:
+        node = scene.AddNewNodeByClass(LINE_CLASS, name)
+        node.CreateDefaultDisplayNodes()
+        node.SetAttribute(_SCAN, scan_key(volume_node))
+    node.SetAttribute(_DETAILS, details_text(lesion))
+    node.RemoveAllControlPoints()
+    for place in ras_from_own_lps(diameter.ends, volume_node, node).tolist():
+        node.AddControlPoint(place, "")
+    node.GetDisplayNode().SetSelectedColor(_COLOURS[diameter.source])
+    proposed = "" if diameter.source is Source.HAND else _proposal(diameter)
+    node.SetAttribute(_PROPOSED, proposed or None)
+
+
+def _proposal(diameter: Diameter) -> str:
+    """Where a line was proposed, and by what, as a text."""
+    return " ".join([diameter.source.value, *(f"{value:.3f}" for value in diameter.ends.ravel())])
+
+
+def _source(node: MarkupsNode, ends_lps: np.ndarray) -> Source:
+    """Whether a line is as it was proposed; one that was moved is a reader's."""
+    source, _sign, numbers = (node.GetAttribute(_PROPOSED) or "").partition(" ")
+    if source not in Source.__members__ or len(ends_lps) != 2:
+        return Source.HAND
+    proposed = np.reshape([float(number) for number in numbers.split()], (-1, 3))
+    moved = proposed.shape != (2, 3) or np.abs(proposed - ends_lps).max() > _MOVED_MM
+    return Source.HAND if moved else Source[source]
+
+
+def _placed_lps(node: MarkupsNode, volume_node: VolumeNode) -> np.ndarray:
+    defined = slicer.vtkMRMLMarkupsNode.PositionDefined
+    ras = [
+        node.GetNthControlPointPosition(number)
+        for number in range(node.GetNumberOfControlPoints())
+        if node.GetNthControlPointPositionStatus(number) == defined
+    ]
+    return own_lps_from(np.reshape(np.array(ras, dtype=float), (-1, 3)), node, volume_node)

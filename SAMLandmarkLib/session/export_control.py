@@ -1,0 +1,60 @@
+"""Exports of a session in the background: at most one, how far it is, and how the last one ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..reporting.pictures import Pictures
+from .background_export import BackgroundExport
+from .context import SessionContext
+from .export import ReviewExport
+from .status import Change, ExportEnd
+
+
+class ExportControl:
+    """Starts, follows and cancels exports; listeners of the session hear `Change.EXPORT`.
+
+    `end` is how the last export ended, None while one runs and before the first.
+    """
+
+    def __init__(self, context: SessionContext) -> None:
+        self.end: ExportEnd | None = None
+        self._context = context
+        self._export = BackgroundExport(self._changed, self._ended)
+
+    @property
+    def running(self) -> bool:
+        """Whether an export is being written."""
+        return self._export.running
+
+    @property
+    def fraction(self) -> float:
+        """How much of the export that runs is written, 0 to 1."""
+        return self._export.fraction
+
+    def start(self, folder: str | os.PathLike[str], pictures: Pictures = Pictures.DOUBTFUL) -> None:
+        """Write what `TransferSession.export` writes; returns at once.
+
+        Raises UsageError where there is nothing to export, or an export is running.
+        """
+        self.end = None
+        worker = self._context.jobs.worker
+        export = ReviewExport.of_session(self._context.store, self._context.jobs)
+        self._export.start(export, Path(folder), pictures, worker.python, worker.environment)
+
+    def cancel(self) -> None:
+        """End the export that runs, if any."""
+        self._export.cancel()
+
+    def poll(self) -> None:
+        """Take what the process that writes has said."""
+        self._export.poll()
+
+    def _changed(self) -> None:
+        self._context.notices.notify(Change.EXPORT)
+
+    def _ended(self, files: Sequence[Path], problem: str) -> None:
+        self.end = ExportEnd(tuple(files), problem)
+        self._changed()

@@ -1,0 +1,103 @@
+"""From scans, a template and landmarks to the plan of a study, whatever front end asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..core.landmarks import LandmarkSet
+from ..io.volume_paths import volume_name
+from ..utils.errors import UsageError
+from ..utils.progress import Progress
+from .dicom_tree import DicomIndex, index_dicom_files, index_dicom_tree
+from .manifest import read_manifest
+from .output_folder import earlier_plan
+from .plan import StudyPlan, StudyScan, Template, keeping_names
+from .selection import plan_dicom_study
+from .volume_folder import plan_volume_files, volumes_below
+
+Warn = Callable[[str], None]
+
+
+def study_plan(
+    study: Path,
+    output: Path,
+    template: Path | None,
+    landmarks: Path | None,
+    csv_frame: str | None,
+    warn: Warn,
+    left_out: Sequence[Path] = (),
+) -> StudyPlan:
+    """The plan of a manifest or of a folder of scans, with the names that scans have in `output` already.
+
+    `warn` is called for what is odd but does not stop it; volume files in `left_out` are no follow-ups. Raises UsageError
+    and LandmarkError where there is no plan.
+    """
+    if template is not None and landmarks is None:
+        raise UsageError("--template is given without --landmarks; give the file of its landmarks.")
+    if template is not None and not template.exists():
+        raise UsageError(f"--template {template} does not exist; check the path.")
+    if not study.is_dir():
+        return with_earlier_names(_manifest_plan(study, template, landmarks, csv_frame, warn), output)
+    if landmarks is None:
+        raise UsageError(
+            f"{study} is a folder of scans, so --landmarks must name the landmarks of the baseline scan, or a "
+            "folder with a file for each patient, named by the patient's ID."
+        )
+    index = index_dicom_tree(study)
+    if index.series or template is None:
+        plan = _dicom_plan(index, template, landmarks, csv_frame, warn)
+    else:
+        # what is computed into a folder of the study is no scan of it
+        files = [path for path in volumes_below(study) if not path.is_relative_to(output)]
+        plan = plan_volume_files(study, files, common_template(template, landmarks, csv_frame), left_out)
+    return with_earlier_names(plan, output)
+
+
+def dicom_files_plan(
+    files: Sequence[Path], template: Path, landmarks: Path, warn: Warn, progress: Progress | None = None
+) -> StudyPlan:
+    """The plan that carries a template's landmarks to every study in DICOM files; raises as `study_plan` does."""
+    if not files:
+        raise UsageError("There are no DICOM files of CT series; import the scans first.")
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    return _dicom_plan(index_dicom_files(root, files, progress), template, landmarks, None, warn)
+
+
+def with_earlier_names(plan: StudyPlan, output: Path) -> StudyPlan:
+    """The plan with the names that its scans have in the study that was begun in a folder, if any."""
+    earlier = earlier_plan(output)
+    return plan if earlier is None else keeping_names(plan, earlier)
+
+
+def common_template(template: Path, landmarks: Path, csv_frame: str | None) -> Template:
+    """A template for scans of other people; raises LandmarkError where its landmarks can't be read."""
+    LandmarkSet.read(landmarks, csv_frame)
+    return Template(StudyScan("", volume_name(template), template), landmarks)
+
+
+def _manifest_plan(
+    study: Path, template: Path | None, landmarks: Path | None, csv_frame: str | None, warn: Warn
+) -> StudyPlan:
+    if landmarks is not None and template is None:
+        raise UsageError("--landmarks is given without --template; with a manifest it belongs to one.")
+    common = ()
+    if template is not None and landmarks is not None:
+        common = (common_template(template, landmarks, csv_frame),)
+    manifest = read_manifest(study, common, csv_frame)
+    for doubt in manifest.doubts:
+        warn(f"{study}, {doubt}")
+    return manifest.plan
+
+
+def _dicom_plan(
+    index: DicomIndex, template: Path | None, landmarks: Path, csv_frame: str | None, warn: Warn
+) -> StudyPlan:
+    plan = plan_dicom_study(index, landmarks, template)
+    for patient in plan.patients:
+        for doubt in patient.doubts:
+            warn(f"patient {patient.patient}: {doubt}")
+        for item in patient.templates:
+            LandmarkSet.read(item.landmarks, csv_frame)
+    return plan

@@ -1,0 +1,1 @@
+"""Files, threads, child processes, translation and errors; knows nothing of images."""
