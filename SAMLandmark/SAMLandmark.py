@@ -22,12 +22,12 @@ makeLibraryImportable()
 from SAMLandmarkPanel.engine_settings import EngineSettings
 from SAMLandmarkPanel.installation import pythonCommand, pythonEnvironment
 from SAMLandmarkPanel.panel import Panel
-from SAMLandmarkPanel.parameters import SAMLandmarkParameterNode
+from SAMLandmarkPanel.parameters import SAMLandmarkParameterNode, forgetFormerParameters
 from SAMLandmarkPanel.sample_data import registerSampleData
 from SAMLandmarkPanel.self_test import SelfTests
 
 from SAMLandmarkLib.session import TransferSession
-from SAMLandmarkLib.translation import set_translator
+from SAMLandmarkLib.utils.translation import set_translator
 from SAMLandmarkLib.worker import WorkerClient
 
 
@@ -132,23 +132,34 @@ class SAMLandmarkLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self) -> SAMLandmarkParameterNode:
         """The module's parameters in the scene, made at the first call."""
-        return SAMLandmarkParameterNode(super().getParameterNode())
+        node = super().getParameterNode()
+        forgetFormerParameters(node)
+        return SAMLandmarkParameterNode(node)
 
     def transfer(self, templateVolume: Any, templatePoints: Any, followUps: list[Any]) -> list[Any]:
         """Transfer all points and wait for the end; returns one markups node for each follow-up, by study date.
 
-        Raises RuntimeError, in one sentence, where that is not possible.
+        The panel, where it is open, shows the same scans then. Raises RuntimeError, in one sentence, where that is not
+        possible.
         """
+        self._showInPanel(templateVolume, templatePoints, followUps)
         self.session.set_template(templateVolume, templatePoints)
         self.session.set_follow_ups(followUps)
-        if obstacle := self.session.obstacle:
-            raise RuntimeError(obstacle)
+        if blocking_reason := self.session.blocking_reason:
+            raise RuntimeError(blocking_reason)
         self.session.transfer()
         self.worker.wait()
         failures = [scan.message for scan in self.session.follow_ups if scan.message]
         if failures:
             raise RuntimeError(" ".join(failures))
         return [scan.markups_node for scan in self.session.follow_ups]
+
+    def _showInPanel(self, templateVolume: Any, templatePoints: Any, followUps: list[Any]) -> None:
+        parameters = self.getParameterNode()
+        # all at once, or the panel would take up what is only half said
+        with slicer.util.NodeModify(parameters.parameterNode):
+            parameters.templateVolume, parameters.templatePoints = templateVolume, templatePoints
+            parameters.followUps = list(followUps)
 
     def close(self) -> None:
         """Stop the engine."""

@@ -9,8 +9,8 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.embedding.cache import EmbeddingCache, default_cache_folder
-from SAMLandmarkLib.errors import SAMLandmarkError
-from SAMLandmarkLib.model.model_card import read_model_card
+from SAMLandmarkLib.models.model_card import read_model_card
+from SAMLandmarkLib.utils.errors import SAMLandmarkError
 from SAMLandmarkLib.worker import Diagnosis, WorkerClient, start_diagnosis
 
 from .engine_settings import EngineSettings

@@ -1,4 +1,4 @@
-"""The list of the scene's other CT volumes, by study date, to be ticked as follow-ups."""
+"""The list of the scene's other scans, by study date, to be ticked as follow-ups."""
 
 from __future__ import annotations
 
@@ -13,19 +13,30 @@ from slicer.util import VTKObservationMixin
 from SAMLandmarkLib.scene import by_study_date, study_date
 from SAMLandmarkLib.scene.volumes import scalar_volumes
 
+_LOOK_MILLISECONDS = 500
+
 
 class FollowUpList(VTKObservationMixin):
-    """Shows the volumes in a list widget; `onTicked()` is called when the user changes a tick."""
+    """Shows the volumes in a list widget.
 
-    def __init__(self, listWidget: Any, onTicked: Callable[[], None]) -> None:
+    `onTicked()` is called when the user changes a tick, `onLook()` whenever the scene was looked through.
+    """
+
+    def __init__(self, listWidget: Any, onTicked: Callable[[], None], onLook: Callable[[], None]) -> None:
         super().__init__()
         self._list = listWidget
         self._template: Any = None
         self._ticked: list[str] = []
-        self._onTicked = onTicked
+        self._onTicked, self._onLook = onTicked, onLook
+        self._texts: list[str] = []
         self._list.itemChanged.connect(self._itemChanged)
         for event in (slicer.mrmlScene.NodeAddedEvent, slicer.mrmlScene.NodeRemovedEvent):
             self.addObserver(slicer.mrmlScene, event, self._sceneChanged)
+        # the subject hierarchy, which knows the dates, can't be watched: what keeps it alive keeps it in the scene
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_LOOK_MILLISECONDS)
+        self._timer.timeout.connect(self.fillIfChanged)
+        self._timer.start()
         self.fill()
 
     def show(self, template: Any, followUps: list[Any]) -> None:
@@ -41,11 +52,19 @@ class FollowUpList(VTKObservationMixin):
 
     def close(self) -> None:
         """Stop to follow the scene."""
+        self._timer.stop()
         self.removeObservers()
         self._list.itemChanged.disconnect(self._itemChanged)
 
+    def fillIfChanged(self) -> None:
+        """Show what the scene holds now, if that is not what is shown."""
+        self._onLook()
+        if self._texts != [_itemText(volume) for volume in self._volumes()]:
+            self.fill()
+
     def fill(self) -> None:
         """Show what the scene holds now."""
+        self._texts = [_itemText(volume) for volume in self._volumes()]
         self._list.blockSignals(True)
         self._list.clear()
         volumes = self._volumes()
@@ -56,9 +75,7 @@ class FollowUpList(VTKObservationMixin):
         self._list.blockSignals(False)
 
     def _itemOf(self, volume: Any) -> Any:
-        date = study_date(volume)
-        text = _("{date}   {name}") if date else "{name}"
-        item = qt.QListWidgetItem(text.format(date=date, name=volume.GetName()))
+        item = qt.QListWidgetItem(_itemText(volume))
         item.setData(qt.Qt.UserRole, volume.GetID())
         item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
         item.setCheckState(qt.Qt.Checked if volume.GetID() in self._ticked else qt.Qt.Unchecked)
@@ -81,7 +98,13 @@ class FollowUpList(VTKObservationMixin):
         qt.QTimer.singleShot(0, self.fill)
 
 
+def _itemText(volume: Any) -> str:
+    date = study_date(volume)
+    text = _("{date}   {name}") if date else "{name}"
+    return text.format(date=date, name=volume.GetName())
+
+
 def _emptyItem() -> Any:
-    item = qt.QListWidgetItem(_("No other CT volume is loaded."))
+    item = qt.QListWidgetItem(_("No other scan is loaded."))
     item.setFlags(qt.Qt.NoItemFlags)
     return item

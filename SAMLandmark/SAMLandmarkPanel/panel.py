@@ -11,20 +11,24 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from SAMLandmarkLib.scene.beginning import Beginning
 from SAMLandmarkLib.session import Change, TransferSession
-from SAMLandmarkLib.session.review_actions import REVIEW_KEYS
 from SAMLandmarkLib.worker import WorkerClient
 
 from .advanced_step import AdvancedStep
+from .batch_step import BatchStep
 from .engine_settings import EngineSettings
 from .export_step import ExportStep
 from .installation import ensureInstalled, missingRequirements
+from .keys import ACTIONS, keyOf
+from .keys_step import KeysStep
 from .parameters import SAMLandmarkParameterNode
 from .review_step import ReviewStep
 from .shortcuts import Shortcuts
 from .side_by_side import SideBySide
 from .template_step import TemplateStep
 from .transfer_step import TransferStep
+from .views_step import ViewsStep
 from .widget_help import WidgetHelp, showText
 
 _POLL_MILLISECONDS = 50
@@ -41,7 +45,8 @@ class Panel(VTKObservationMixin):
         self._installed = not missingRequirements()
         self._hints = WidgetHelp()
         self._buildSteps()
-        self._shortcuts = Shortcuts(slicer.util.mainWindow() or ui.reviewStep, self._keys())
+        self._shortcuts = Shortcuts(slicer.util.mainWindow() or ui.reviewStep)
+        self._keysChanged()
         self._timer = qt.QTimer()
         self._timer.setInterval(_POLL_MILLISECONDS)
         self._timer.timeout.connect(session.poll)
@@ -55,11 +60,17 @@ class Panel(VTKObservationMixin):
         self._transferStep = TransferStep(ui, hints, session, self._ensureReady)
         self._reviewStep = ReviewStep(ui, hints, session)
         self._exportStep = ExportStep(ui, hints, session)
+        self._batchStep = BatchStep(ui, hints, session, lambda: self._installed, self._ensureReady)
         self._advancedStep = AdvancedStep(ui, hints, self._worker, self._settingsChanged)
         self._sideBySide = SideBySide(ui, hints, session)
+        self._viewsStep = ViewsStep(ui, session)
+        self._keysStep = KeysStep(ui, self._keysChanged)
 
-    def _keys(self) -> dict[str, Any]:
-        return {key: partial(self._reviewStep.do, action) for key, action in REVIEW_KEYS.items()}
+    def _keysChanged(self) -> None:
+        keys = {keyOf(action): partial(self._reviewStep.do, action) for action in ACTIONS if keyOf(action)}
+        self._shortcuts.setActions(keys)
+        self._reviewStep.showKeys()
+        self._keysStep.showTaken(self._shortcuts.taken)
 
     def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
         """Show and follow other parameters, or none while a scene is closing."""
@@ -78,17 +89,36 @@ class Panel(VTKObservationMixin):
         # first the review: parameters that are shown start to compute what the session does not know yet
         if self._session.restore():
             parameters.live = False
+            self._showSessionScans(parameters)
+        self.setParameterNode(parameters)
+
+    def _showSessionScans(self, parameters: SAMLandmarkParameterNode) -> None:
+        """Let the parameters say which scans the session has."""
+        with slicer.util.NodeModify(parameters.parameterNode):
             parameters.templateVolume = self._session.template_volume
             parameters.templatePoints = self._session.template_markups
             parameters.followUps = [scan.volume_node for scan in self._session.follow_ups]
-        self.setParameterNode(parameters)
 
     def enter(self) -> None:
         """The module was opened."""
         self._installed = not missingRequirements()
         self._shortcuts.setEnabled(True)
+        self._keysStep.showTaken(self._shortcuts.taken)
         self._sideBySide.setActive(True)
+        self._begin()
         self._parametersChanged()
+
+    def _begin(self) -> None:
+        """Choose what is plain in a scene that nobody has chosen anything in."""
+        parameters = self._parameters
+        if parameters is None or parameters.templateVolume is not None or parameters.followUps:
+            return
+        beginning = Beginning.of_scene(slicer.mrmlScene)
+        if beginning is not None:
+            with slicer.util.NodeModify(parameters.parameterNode):
+                parameters.templateVolume = beginning.template
+                parameters.templatePoints = parameters.templatePoints or beginning.points
+                parameters.followUps = list(beginning.follow_ups)
 
     def exit(self) -> None:
         """The module was left; what runs goes on."""
@@ -103,6 +133,7 @@ class Panel(VTKObservationMixin):
         self.setParameterNode(None)
         self.removeObservers()
         self._templateStep.close()
+        self._viewsStep.close()
         self._shortcuts.close()
 
     def _ensureReady(self) -> bool:
@@ -125,7 +156,8 @@ class Panel(VTKObservationMixin):
             if self._session.use_corrections != parameters.useCorrections:
                 self._session.use_corrections = parameters.useCorrections
         self._templateStep.update()
-        self._sideBySide.update(parameters)
+        self._viewsStep.update(parameters)
+        self._updateViews()
         self._updateTransfer()
 
     def _giveScans(self, parameters: SAMLandmarkParameterNode) -> None:
@@ -133,45 +165,69 @@ class Panel(VTKObservationMixin):
         template = (parameters.templateVolume, parameters.templatePoints)
         if template != (session.template_volume, session.template_markups):
             session.set_template(*template)
+            self._showReviewedScans(parameters)
         followUps = [node for node in parameters.followUps if node not in (None, parameters.templateVolume)]
         if {node.GetID() for node in followUps} != {scan.volume_node.GetID() for scan in session.follow_ups}:
             session.set_follow_ups(followUps)
+
+    def _showReviewedScans(self, parameters: SAMLandmarkParameterNode) -> None:
+        """A template that was reviewed before comes with its own follow-ups."""
+        reviewed = [scan.volume_node for scan in self._session.follow_ups]
+        if self._session.counts["total"] and reviewed != parameters.followUps:
+            parameters.followUps = reviewed
 
     def _sessionChanged(self, change: Change) -> None:
         if change is Change.SCANS:
             self._updateAll()
         elif change is Change.REVIEW:
             self._templateStep.hideResults()
+            self._viewsStep.followLists()
             self._reviewStep.updateTable()
             self._exportStep.update()
             self._updateTransfer()
         elif change is Change.SELECTION:
             self._session.clear_message()
             self._reviewStep.updateCurrent()
+            self._updateViews()
+        elif change is Change.VIEWS:
+            self._updateViews()
         elif change is Change.STATUS:
             self._updateTransfer()
         elif change is Change.MESSAGE:
             self._showMessage()
+        elif change is Change.EXPORT:
+            self._exportStep.update()
+        elif change is Change.BATCH:
+            self._batchStep.update()
+        elif change is Change.OPENED and self._parameters is not None:
+            self._showSessionScans(self._parameters)
 
     def _updateAll(self) -> None:
         self._showMessage()
+        self._templateStep.updateNames()
         self._templateStep.hideResults()
+        self._viewsStep.followLists()
         self._reviewStep.updateTable()
         self._exportStep.update()
-        self._sideBySide.update(self._parameters)
+        self._updateViews()
         self._updateTransfer()
 
+    def _updateViews(self) -> None:
+        self._sideBySide.update(self._parameters)
+        self._viewsStep.updatePages()
+
     def _updateTransfer(self) -> None:
-        self._transferStep.update(self._obstacle(), self._installed)
+        self._transferStep.update(self._blockingReason(), self._installed)
+        self._batchStep.update()
         self._reviewStep.updateUndo()
 
-    def _obstacle(self) -> str:
+    def _blockingReason(self) -> str:
         if self._installed:
-            return self._session.obstacle
+            return self._session.blocking_reason
         parameters = self._parameters
         if parameters is None or parameters.templateVolume is None or not parameters.followUps:
             return _("Choose a template and at least one follow-up.")
         return ""
 
     def _showMessage(self) -> None:
-        showText(self._ui.messageLabel, self._session.message)
+        showText(self._ui.messageLabel, "\n".join(map(str, self._session.messages)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
+from typing import Any
 
 from slicer import vtkMRMLMarkupsFiducialNode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+_FORMER_FOLDER = "exportFolder"
 
 
 class Orientation(Enum):
@@ -39,6 +41,8 @@ class SAMLandmarkParameterNode:
     """Template, points and follow-ups, and how they are shown and saved.
 
     `live`: points follow as soon as they are placed. `useCorrections`: corrected points help on the other scans.
+    `oneAtATime`: the template beside one follow-up only. `pointNames`: every point shows its name, not only the one under
+    review.
     """
 
     templateVolume: vtkMRMLScalarVolumeNode
@@ -48,4 +52,13 @@ class SAMLandmarkParameterNode:
     useCorrections: bool = False
     sideBySide: bool = True
     orientation: Orientation = Orientation.AXIAL
-    exportFolder: Path = Path.home() / "SAMLandmark"
+    oneAtATime: bool = False
+    linkedScrolling: bool = False
+    sameGrayLevels: bool = False
+    pointNames: bool = False
+
+
+def forgetFormerParameters(node: Any) -> None:
+    """Take what older versions kept in the scene out of a parameter node: folders name computers and people."""
+    if node.GetParameter(_FORMER_FOLDER):
+        node.UnsetParameter(_FORMER_FOLDER)

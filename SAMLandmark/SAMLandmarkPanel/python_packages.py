@@ -17,7 +17,7 @@ def requiredPackages(path: Path | None = None) -> list[Requirement]:
     Raises SAMLandmarkError where the bundled file is missing.
     """
     if path is None:
-        from SAMLandmarkLib.bundled import bundled_file
+        from SAMLandmarkLib.utils.bundled import bundled_file
 
         path = bundled_file("requirements.txt")
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())

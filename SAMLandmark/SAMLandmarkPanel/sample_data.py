@@ -40,7 +40,7 @@ def registerSampleData() -> None:
     """
     import SampleData
 
-    from SAMLandmarkLib.bundled import bundled_folder
+    from SAMLandmarkLib.utils.bundled import bundled_folder
 
     folder = bundled_folder("SampleData")
     icons = Path(__file__).resolve().parents[1] / "Resources" / "Icons"

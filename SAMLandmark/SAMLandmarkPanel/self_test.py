@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import tempfile
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,15 @@ class SelfTests:
         for check in (
             self._checkPlaces,
             self._checkMarkups,
+            self._checkWalk,
             self._checkUndo,
+            self._checkHiddenLists,
+            self._checkHardening,
+            self._checkScript,
+            self._checkViewsInScene,
+            self._checkModality,
+            self._checkFrames,
+            self._checkBatch,
             self._checkExport,
             self._checkSceneFile,
         ):
@@ -95,6 +105,95 @@ class SelfTests:
         names = [result.GetNthMeasurement(n).GetName() for n in range(result.GetNumberOfMeasurements())]
         self.assertIn("confidence", names)
 
+    def _checkWalk(self, session: Any) -> None:
+        """A result is under review after the transfer, and accepting all that is sure is one step of undo."""
+        self.assertIsNotNone(session.current)
+        before = session.state
+        self.assertGreater(session.decisions.accept_found(0.5), 0)
+        session.undo()
+        self.assertEqual(session.state, before)
+
+    def _checkHiddenLists(self, session: Any) -> None:
+        """The points of a scan that is not ticked are neither shown nor counted."""
+        (scan,) = session.follow_ups
+        session.set_follow_ups([])
+        self.assertFalse(scan.markups_node.GetDisplayVisibility())
+        self.assertEqual(session.counts["total"], 0)
+        session.set_follow_ups([scan.volume_node])
+        self.assertTrue(scan.markups_node.GetDisplayVisibility())
+
+    def _checkHardening(self, session: Any) -> None:
+        """Points stay at their anatomy when a transform of the follow-up is hardened."""
+        (scan,) = session.follow_ups
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        scan.volume_node.SetAndObserveTransformNodeID(transform.GetID())
+        before = scan.markups_node.GetNthControlPointPositionWorld(0)
+        scan.volume_node.HardenTransform()
+        after = scan.markups_node.GetNthControlPointPositionWorld(0)
+        self.assertLess(math.dist(before, after), 0.01)
+
+    def _checkScript(self, session: Any) -> None:
+        """What a script's own session decides is no correction by the user of the panel."""
+        other = type(session)(slicer.mrmlScene, session.worker, "script")
+        try:
+            self.assertTrue(other.restore())
+            key = other.follow_ups[0].key
+            other.reject(key, _LABEL)
+            self.assertEqual(session.item(key, _LABEL).decision.value, "REJECTED")
+            other.undo()
+        finally:
+            other.close()
+
+    def _checkViewsInScene(self, session: Any) -> None:
+        """A saved scene asks for no view and no layout that others lack."""
+        for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            if node.GetLayoutName().startswith("SAMLandmark"):
+                self.assertFalse(node.GetSaveWithScene())
+
+    def _checkModality(self, session: Any) -> None:
+        """A follow-up of a modality without a model is told before anything is computed."""
+        from SAMLandmarkLib.scene.modality import modality_problem
+
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ultrasound")
+        item = hierarchy.GetItemByDataNode(volume) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), volume)
+        hierarchy.SetItemAttribute(item, "DICOM.Modality", "US")
+        self.assertIn("no model yet", modality_problem(volume))
+        self.assertEqual(modality_problem(session.template_volume), "")
+        slicer.mrmlScene.RemoveNode(volume)
+
+    def _checkFrames(self, session: Any) -> None:
+        """Each frame of a 4D volume is a volume with the voxels of the sequence."""
+        from SAMLandmarkLib.scene.sequences import frame_volumes, volume_sequences
+
+        sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "4D")
+        sequence.SetIndexUnit("s")
+        for value in ("0", "1"):
+            sequence.SetDataNodeAtValue(session.template_volume, value)
+        self.assertIn(sequence, volume_sequences(slicer.mrmlScene))
+        frames = frame_volumes(sequence)
+        self.assertEqual([node.GetName() for node in frames], ["4D 1 (0 s)", "4D 2 (1 s)"])
+        for node in (*frames, sequence):
+            slicer.mrmlScene.RemoveNode(node)
+
+    def _checkBatch(self, session: Any) -> None:
+        """A folder is done in the background, and a scan of it is opened beside the others."""
+        from SAMLandmarkLib.study.batch_description import BatchScans
+        from SAMLandmarkLib.utils.bundled import bundled_folder
+
+        (before,) = session.follow_ups
+        with tempfile.TemporaryDirectory() as folder:
+            (patient := Path(folder) / "scans" / "patient").mkdir(parents=True)
+            shutil.copy(bundled_folder("SampleData") / "followup.nii.gz", patient)
+            session.batch.start(BatchScans(folder=str(patient.parent)), Path(folder) / "results")
+            self._waitWhile(session, lambda: session.batch.running)
+            (scan,) = session.batch.scans.values()
+            session.batch.open(scan.key)
+            self._waitWhile(session, lambda: session.batch.opening)
+        self.assertEqual(scan.found + scan.doubtful + scan.missing, 20)
+        self.assertEqual(len(session.follow_ups), 2)
+        session.set_follow_ups([before.volume_node])
+
     def _checkUndo(self, session: Any) -> None:
         """The scene's undo takes a decision back."""
         key = session.follow_ups[0].key
@@ -107,7 +206,10 @@ class SelfTests:
     def _checkExport(self, session: Any) -> None:
         """Markups of both scans, a table and a report are written."""
         with tempfile.TemporaryDirectory() as folder:
-            names = [path.name for path in session.export(folder)]
+            session.exports.start(folder)
+            self._waitWhile(session, lambda: session.exports.running)
+            self.assertEqual(session.exports.end.problem, "")
+            names = [path.name for path in session.exports.end.files]
             self.assertTrue(all((Path(folder) / name).stat().st_size > 0 for name in names))
         self.assertEqual(sum(name.endswith(".mrk.json") for name in names), 2)
         self.assertIn("transfer.csv", names)
@@ -143,7 +245,7 @@ class SelfTests:
         session = self._session()
         session.set_template(template, points)
         session.set_follow_ups([followUp])
-        self.assertEqual(session.obstacle, "")
+        self.assertEqual(session.blocking_reason, "")
         return session
 
     def _transferredPair(self) -> Any:
@@ -156,16 +258,20 @@ class SelfTests:
 
     def _wait(self, session: Any) -> None:
         """Keep Slicer alive until the engine is done."""
+        self._waitWhile(session, lambda: session.busy)
+
+    def _waitWhile(self, session: Any, condition: Callable[[], bool]) -> None:
+        """Keep Slicer alive as long as the condition holds."""
         end = time.monotonic() + _LONGEST_SECONDS
-        while session.busy:
+        while condition():
             slicer.app.processEvents()
             session.poll()
-            self.assertLess(time.monotonic(), end, "The engine took too long.")
+            self.assertLess(time.monotonic(), end, "It took too long.")
             time.sleep(0.01)
 
     def _knownPlaces(self) -> dict[str, tuple[float, float, float]]:
         """The points that were found independently in the follow-up, LPS mm."""
-        from SAMLandmarkLib.bundled import bundled_folder
+        from SAMLandmarkLib.utils.bundled import bundled_folder
 
         with open(bundled_folder("SampleData") / "followup.csv", encoding="utf-8", newline="") as file:
             return {row["label"]: tuple(float(row[axis]) for axis in "xyz") for row in csv.DictReader(file)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import qt
@@ -9,12 +10,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMLandmarkLib.scene import scan_key, slice_node_ids
+from SAMLandmarkLib.scene.layout import slice_nodes
 from SAMLandmarkLib.session import TransferSession
 
 from .parameters import SAMLandmarkParameterNode
 from .widget_help import WidgetHelp
 
 _ALL_VIEWS = -1
+_RESIZE_MILLISECONDS = 100
 
 
 class SideBySide:
@@ -24,7 +27,8 @@ class SideBySide:
         self._ui, self._hints, self._session = ui, hints, session
         self._active = False
         self._shown: tuple | None = None
-        self._layoutBefore: int | None = None
+        self._fitted: tuple[str, ...] = ()
+        session.views.keep_the_body_in_place()
 
     def setActive(self, active: bool) -> None:
         """Tell whether the module is open; when it is left, the layout from before comes back."""
@@ -47,28 +51,40 @@ class SideBySide:
         scans = (self._session.template_volume.GetID(), *(scan.key for scan in self._session.follow_ups))
         if self._shown != (scans, names):
             self._show(scans, names)
+        if self._fitted != self._session.views.shown:
+            self._fitted = self._session.views.shown
+            # the views get their size only after this
+            qt.QTimer.singleShot(0, self._fitViews)
 
     def _show(self, scans: tuple[str, ...], names: tuple[str, ...]) -> None:
-        if self._shown is None:
-            self._layoutBefore = _layoutNode().GetViewArrangement()
         self._shown = (scans, names)
         self._session.show_side_by_side(names)
         # a click in the list of points moves the template's views and no others
         self._ui.pointsList.viewGroup = self._templateViewGroup()
-        # the views get their size only after this
-        qt.QTimer.singleShot(0, self._fitViews)
+        self._fitted = ()
 
     def _fitViews(self) -> None:
-        slicer.app.layoutManager().resetSliceViews()
-        if self._session.current is not None:
-            self._session.select(*self._session.current)
+        if not self._fitted:
+            return  # the module was left meanwhile
+        # views that are fitted are not scrolled by anybody
+        with self._session.views.linking.paused():
+            slicer.app.layoutManager().resetSliceViews()
+        self._session.views.look_at_current()
+        # a view may get its last size later still, and would show a part of the body only
+        qt.QTimer.singleShot(_RESIZE_MILLISECONDS, partial(self._fitResized, _viewSizes()))
+
+    def _fitResized(self, before: list[tuple]) -> None:
+        if not self._fitted or before == _viewSizes():
+            return
+        # the user may have scrolled meanwhile
+        offsets = [(view, view.GetSliceOffset()) for view in slice_nodes(slicer.mrmlScene)]
+        self._fitViews()
+        for view, offset in offsets:
+            view.SetSliceOffset(offset)
 
     def _restoreLayout(self) -> None:
-        if self._shown is None:
-            return
-        self._shown = None
-        if self._layoutBefore is not None:
-            _layoutNode().SetViewArrangement(self._layoutBefore)
+        # also where nothing was shown by this panel: a scene of an older version may ask for a layout that is not there
+        self._shown, self._fitted = None, ()
         self._session.leave_side_by_side()
         self._ui.pointsList.viewGroup = _ALL_VIEWS
 
@@ -77,5 +93,6 @@ class SideBySide:
         return slicer.mrmlScene.GetNodeByID(views[0]).GetViewGroup()
 
 
-def _layoutNode() -> Any:
-    return slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+def _viewSizes() -> list[tuple]:
+    """Names and sizes in pixels of the scans' views."""
+    return [(view.GetLayoutName(), view.GetDimensions()) for view in slice_nodes(slicer.mrmlScene)]

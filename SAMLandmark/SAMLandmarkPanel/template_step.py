@@ -7,10 +7,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from SAMLandmarkLib.scene.points import create_points, number_points
+from SAMLandmarkLib.scene.points import create_points, number_if_new
 from SAMLandmarkLib.session import TransferSession
 
 from .follow_up_list import FollowUpList
+from .frames_choice import FramesChoice
 from .parameters import SAMLandmarkParameterNode
 from .placing import PlaceButton
 from .widget_help import WidgetHelp
@@ -27,9 +28,9 @@ class TemplateStep:
         # the button with words does what the icons of this widget do
         self._placer.setVisible(False)
         self._placing = PlaceButton(ui.placeButton, self._placer, session)
-        self._followUps = FollowUpList(ui.followUpList, self._ticked)
+        self._frames = FramesChoice(ui, lambda: self._parameters)
+        self._followUps = FollowUpList(ui.followUpList, self._ticked, self._frames.update)
         ui.placeButton.toggled.connect(self._placeToggled)
-        ui.pointsSelector.nodeAddedByUserAction.connect(number_points)
 
     def setParameterNode(self, parameters: SAMLandmarkParameterNode | None) -> None:
         """Show other parameters, or none while a scene is closing."""
@@ -43,11 +44,18 @@ class TemplateStep:
         parameters = self._parameters
         template = parameters.templateVolume if parameters else None
         points = parameters.templatePoints if parameters else None
+        if points is not None:
+            # a list that the selector has just made; the signal that tells so is missing in Slicer 5.10
+            number_if_new(points)
         self._ui.pointsList.setCurrentNode(points)
         self._placer.setCurrentNode(points)
         self._followUps.show(template, parameters.followUps if parameters else [])
         self._hints.enable(self._ui.placeButton, "" if template else _("Choose the template first."))
         self._hints.enable(self._ui.pointsList, "" if points else _("There are no points yet: place some."))
+
+    def updateNames(self) -> None:
+        """Follow new names and dates of the volumes."""
+        self._followUps.fillIfChanged()
 
     def hideResults(self) -> None:
         """Leave the lists of the follow-ups out of the selector: they are results and no templates."""

@@ -29,19 +29,19 @@ class TransferStep:
         """What the button does: start the transfer, or cancel the one that runs."""
         if self._session.transferring:
             self._session.cancel()
-        elif self._ensureReady() and not self._session.obstacle:
+        elif self._ensureReady() and not self._session.blocking_reason:
             self._session.clear_message()
             self._session.transfer()
-        self.update(obstacle=self._session.obstacle)
+        self.update(blocking_reason=self._session.blocking_reason)
 
-    def update(self, obstacle: str, installed: bool = True) -> None:
-        """Show what can be done and what is being done; `obstacle` tells what is missing for a transfer."""
+    def update(self, blocking_reason: str, installed: bool = True) -> None:
+        """Show what can be done and what is being done; `blocking_reason` tells what is missing for a transfer."""
         transferring = self._session.transferring
         self._ui.transferButton.setText(self._buttonText(transferring, installed))
-        self._hints.enable(self._ui.transferButton, "" if transferring else obstacle)
+        self._hints.enable(self._ui.transferButton, "" if transferring else blocking_reason)
         self._hints.enable(self._ui.liveCheckBox, self._liveObstacle(installed))
         self._showProgress()
-        showText(self._ui.estimateLabel, self._estimateText(transferring or bool(obstacle)))
+        showText(self._ui.estimateLabel, self._estimateText(transferring or bool(blocking_reason)))
 
     def _liveObstacle(self, installed: bool) -> str:
         """Unlike a transfer, the live mode may wait for the first point."""

@@ -19,9 +19,9 @@ class SAMLandmarkInstalledTest(unittest.TestCase):
         self.assertIsNotNone(slicer.util.getModule("SAMLandmark").widgetRepresentation())
 
     def test_library_finds_its_model_and_list_of_packages(self):
-        from SAMLandmarkLib.bundled import bundled_file, bundled_folder
+        from SAMLandmarkLib.utils.bundled import bundled_file, bundled_folder
 
-        self.assertTrue((bundled_folder("Models") / "samlandmark.pt").is_file())
+        self.assertTrue((bundled_folder("Models") / "samlandmark-ct.safetensors").is_file())
         self.assertTrue(bundled_file("requirements.txt").is_file())
 
     def test_sample_pair_is_registered_with_true_checksums(self):
