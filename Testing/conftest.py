@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
+# Helpers that several folders share, such as toy_models.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def _axis_directions() -> dict[str, np.ndarray]:
@@ -33,6 +37,42 @@ TURNED_DIRECTIONS = {
     "oblique and sheared": _OBLIQUE @ _SHEARED,
 }
 DIRECTIONS = AXIS_DIRECTIONS | TURNED_DIRECTIONS
+
+
+# Files that take a minute or more; the processes that share the tests get them first, so that all end at the same time.
+LONGEST_FILES = (
+    "test_interruptions.py",
+    "test_registration.py",
+    "test_training_run.py",
+    "test_register_command.py",
+    "test_transfer.py",
+    "test_transfer_command.py",
+    "test_study_resume.py",
+    "test_study_folder.py",
+    "test_study_run.py",
+    "test_training_tasks.py",
+    "test_evaluation_runs.py",
+    "test_radiologist_hour.py",
+    "test_review_decisions.py",
+    "test_review_step.py",
+    "test_mishaps.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the longest files to the front."""
+    rank = {name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_report_header() -> str:
+    """What the tests compute with; the last digits of results depend on it."""
+    import torch
+
+    from SAMLandmarkLib.models.precision import compute_dtype, instruction_set, precision_name
+
+    precision = precision_name(compute_dtype(torch.device("cpu")))
+    return f"processor: {instruction_set()}, computing in {precision} with {torch.get_num_threads()} threads"
 
 
 class Page(HTMLParser):
@@ -100,7 +140,7 @@ def sample_folder() -> Path:
 @pytest.fixture(scope="session")
 def sample_template(sample_folder: Path):
     """The bundled template volume."""
-    from SAMLandmarkLib.volume import Volume
+    from SAMLandmarkLib.core.volume import Volume
 
     return Volume.read(sample_folder / "template.nii.gz")
 
@@ -108,7 +148,7 @@ def sample_template(sample_folder: Path):
 @pytest.fixture(scope="session")
 def sample_followup(sample_folder: Path):
     """The bundled follow-up volume, 33 days later."""
-    from SAMLandmarkLib.volume import Volume
+    from SAMLandmarkLib.core.volume import Volume
 
     return Volume.read(sample_folder / "followup.nii.gz")
 
@@ -116,7 +156,7 @@ def sample_followup(sample_folder: Path):
 @pytest.fixture(scope="session")
 def sample_landmarks(sample_folder: Path):
     """The landmarks of the bundled template."""
-    from SAMLandmarkLib.landmarks import LandmarkSet
+    from SAMLandmarkLib.core.landmarks import LandmarkSet
 
     return LandmarkSet.read(sample_folder / "template.csv", csv_frame="LPS")
 
@@ -124,7 +164,7 @@ def sample_landmarks(sample_folder: Path):
 @pytest.fixture(scope="session")
 def sample_truth(sample_folder: Path):
     """The same places found independently in the bundled follow-up."""
-    from SAMLandmarkLib.landmarks import LandmarkSet
+    from SAMLandmarkLib.core.landmarks import LandmarkSet
 
     return LandmarkSet.read(sample_folder / "followup.csv", csv_frame="LPS")
 
@@ -132,7 +172,7 @@ def sample_truth(sample_folder: Path):
 @pytest.fixture(scope="session")
 def engine():
     """The engine with the bundled model, on the CPU."""
-    from SAMLandmarkLib.transfer import TransferEngine
+    from SAMLandmarkLib.engine.transfer import TransferEngine
 
     return TransferEngine(device="cpu")
 

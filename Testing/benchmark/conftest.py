@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
 
 HALF_MM = 60.0
 
@@ -43,7 +43,7 @@ def write_scan(path: Path, volume: Volume, landmarks: LandmarkSet) -> None:
 
 @pytest.fixture(scope="session")
 def small_cube(sample_template, sample_landmarks) -> Volume:
-    """A cube of the bundled template around the middle of its landmarks, with enough voxels for every peer."""
+    """A cube of the bundled template around the middle of its landmarks, with enough voxels for every baseline."""
     return cube_around(sample_template, np.median(sample_landmarks.positions_lps, axis=0), 2.5)
 
 

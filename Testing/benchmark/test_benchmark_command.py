@@ -1,4 +1,4 @@
-"""The whole benchmark on one pair of small cubes, with two peers that are always installed."""
+"""The whole benchmark on one pair of small cubes, with two baselines that are always installed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from SAMLandmarkLib.cli import app
-from SAMLandmarkLib.evaluation.comparison.job import Job, run_job
-from SAMLandmarkLib.evaluation.comparison.rows import LANDMARKS_NAME, PAIRS_NAME, RawRows
+from SAMLandmarkLib.evaluation.benchmark.job import BenchmarkJob, run_job
+from SAMLandmarkLib.evaluation.benchmark.rows import LANDMARKS_NAME, PAIRS_NAME, RawRows
 
-PEERS = ("center", "sitk-affine")
+BASELINES = ("center", "sitk-affine")
 
 
 def run(*arguments):
@@ -33,13 +33,13 @@ def first_run(small_sets, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def both_peers(first_run, small_sets):
-    """The same folder after it was gone on with, with a second peer and after it was cut off in a line."""
+def both_baselines(first_run, small_sets):
+    """The same folder after it was gone on with, with a second baseline and after it was cut off in a line."""
     folder, _ = first_run
     before = (folder / PAIRS_NAME).read_text()
     with open(folder / LANDMARKS_NAME, "a") as stream:
         stream.write("cubes,template,followup,sitk-affine,half a li")
-    result = run("--sets", small_sets, "--output", folder, "--peers", ",".join(PEERS), "--resume")
+    result = run("--sets", small_sets, "--output", folder, "--peers", ",".join(BASELINES), "--resume")
     assert result.exit_code == 0, result.output
     return folder, before
 
@@ -48,7 +48,7 @@ def test_raw_rows_hold_errors_time_and_memory(first_run):
     folder, document = first_run
     rows = RawRows(folder)
     (pair,) = rows.pairs
-    assert pair.peer == "center" and not pair.failure
+    assert pair.baseline == "center" and not pair.failure
     assert pair.points == len(rows.landmarks) >= 5
     assert pair.seconds > pair.load_seconds + pair.read_seconds + pair.transfer_seconds > 0
     for row in rows.landmarks:
@@ -71,23 +71,23 @@ def test_peak_memory_is_that_of_the_peer_alone(first_run):
     assert 30 < peak_mib < 300 <= held.nbytes / 2**20
 
 
-def test_a_benchmark_goes_on_where_it_was_cut_off(both_peers):
-    folder, before = both_peers
+def test_a_benchmark_goes_on_where_it_was_cut_off(both_baselines):
+    folder, before = both_baselines
     assert (folder / PAIRS_NAME).read_text().startswith(before)
     assert "half a li" not in (folder / LANDMARKS_NAME).read_text()
-    assert [row.peer for row in RawRows(folder).pairs] == list(PEERS)
+    assert [row.baseline for row in RawRows(folder).pairs] == list(BASELINES)
 
 
-def test_the_page_names_machine_sets_peers_and_plots(both_peers):
-    folder, _ = both_peers
+def test_the_page_names_machine_sets_peers_and_plots(both_baselines):
+    folder, _ = both_baselines
     text = (folder / "benchmark.md").read_text()
     for expected in ("### cubes", "SimpleITK affine", "center alignment", "cores", "commit", "numpy"):
         assert expected in text
     assert {path.name for path in folder.glob("*.png")} == {"benchmark-errors.png", "benchmark-time.png"}
 
 
-def test_a_page_has_its_marked_sections_filled(both_peers, small_sets, tmp_path):
-    folder, _ = both_peers
+def test_a_page_has_its_marked_sections_filled(both_baselines, small_sets, tmp_path):
+    folder, _ = both_baselines
     page = tmp_path / "page.md"
     page.write_text(
         "Before\n<!-- benchmark-accuracy: begin -->\nold\n<!-- benchmark-accuracy: end -->\nafter\n"
@@ -123,7 +123,7 @@ def test_wrong_choices_are_named(arguments, said, small_sets, tmp_path):
 @pytest.fixture
 def job(small_sets):
     template, target = (str(small_sets / "cubes" / f"{name}.nii.gz") for name in ("template", "followup"))
-    return Job("center", template, target, ("a", "b"), ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), True)
+    return BenchmarkJob("center", template, target, ("a", "b"), ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)), True)
 
 
 def test_a_scan_that_can_t_be_read_is_a_failure_that_says_why(job, tmp_path):
@@ -134,7 +134,7 @@ def test_a_scan_that_can_t_be_read_is_a_failure_that_says_why(job, tmp_path):
 
 def test_a_peer_that_takes_too_long_is_ended(job):
     others = set(psutil.Process().children())
-    outcome = run_job(replace(job, peer="samlandmark"), 0.3)
+    outcome = run_job(replace(job, baseline="samlandmark"), 0.3)
     assert outcome.failure.startswith("not done after")
     assert set(psutil.Process().children()) == others
 
@@ -150,6 +150,6 @@ def test_a_crash_is_a_failure_that_names_the_signal(job):
 
     killer = threading.Thread(target=crash)
     killer.start()
-    outcome = run_job(replace(job, peer="samlandmark"), 60.0)
+    outcome = run_job(replace(job, baseline="samlandmark"), 60.0)
     killer.join()
     assert outcome.failure.startswith("crashed (SIGSEGV)")

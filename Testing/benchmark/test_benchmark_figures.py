@@ -8,35 +8,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import UsageError
-from SAMLandmarkLib.evaluation.comparison.document import fill_sections
-from SAMLandmarkLib.evaluation.comparison.figures import (
+from SAMLandmarkLib.evaluation.benchmark.document import fill_sections
+from SAMLandmarkLib.evaluation.benchmark.figures import (
     bootstrap_weights,
     comparison_figures,
     difference_figures,
     error_figures,
 )
-from SAMLandmarkLib.evaluation.comparison.pairs import chosen_pairs, same_patient
-from SAMLandmarkLib.evaluation.comparison.rows import LandmarkRow, PairRow, RawRows
-from SAMLandmarkLib.evaluation.comparison.tables import (
+from SAMLandmarkLib.evaluation.benchmark.pairs import chosen_pairs, same_patient
+from SAMLandmarkLib.evaluation.benchmark.rows import LandmarkRow, PairRow, RawRows
+from SAMLandmarkLib.evaluation.benchmark.tables import (
     accuracy_text,
     cost_text,
     differences_text,
     failures_text,
 )
 from SAMLandmarkLib.evaluation.sets import read_evaluation_set
+from SAMLandmarkLib.utils.errors import UsageError
 
 VOLUMES = ("a", "b", "c", "d")
 
 
-def landmark(peer: str, pair: tuple[str, str], label: str, error_mm: float) -> LandmarkRow:
-    return LandmarkRow("chest", *pair, peer, label, 1, 0.0, 0.0, 0.0, error_mm, 0.0, 0.0, error_mm)
+def landmark(baseline: str, pair: tuple[str, str], label: str, error_mm: float) -> LandmarkRow:
+    return LandmarkRow("chest", *pair, baseline, label, 1, 0.0, 0.0, 0.0, error_mm, 0.0, 0.0, error_mm)
 
 
-def pair_row(peer: str, pair: tuple[str, str], seconds: float, failure: str = "") -> PairRow:
+def pair_row(baseline: str, pair: tuple[str, str], seconds: float, failure: str = "") -> PairRow:
     times = (np.nan,) * 3 if failure else (0.5, 0.5, seconds - 1)
     return PairRow(
-        "chest", *pair, peer, 2, seconds, *times, 100 * seconds, failure, "2026-01-02T00:00:00", "abc"
+        "chest", *pair, baseline, 2, seconds, *times, 100 * seconds, failure, "2026-01-02T00:00:00", "abc"
     )
 
 
@@ -58,7 +58,7 @@ def rows(tmp_path: Path) -> RawRows:
     return rows
 
 
-def test_figures_of_two_peers(rows):
+def test_figures_of_two_baselines(rows):
     figures = comparison_figures(rows, resamples=200)["chest"]
     ants = figures["peers"]["ants-syn"]
     assert (ants["n"], ants["n_without_position"], ants["mean_mm"], ants["within_5_mm"]) == (8, 2, 3.0, 0.75)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from SAMLandmarkLib.evaluation.comparison.scaling import (
+from SAMLandmarkLib.evaluation.benchmark.scaling import (
     PARTS,
     fitted_exponent,
     growth,
@@ -47,7 +47,7 @@ def test_what_is_written_can_be_read_and_looked_at(measured, tmp_path):
 def test_growth_is_the_slope_of_the_logarithms():
     assert fitted_exponent([1, 2, 4, 8], [5.0, 1.0, 4.0, 16.0]) == pytest.approx(2.0)
     sizes = [
-        {"voxels": count, "cold": {part: count * 2.0 for part in PARTS}, "peak_bytes": 7}
+        {"voxels": count, "cold": dict.fromkeys(PARTS, count * 2.0), "peak_bytes": 7}
         for count in (10, 100, 1000)
     ]
     exponents = growth(sizes, [{"points": count, "seconds": count**0.5} for count in (1, 10, 100)])

@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.bundled import bundled_folder
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.transfer import Candidate, Status, TransferredLandmark, TransferResult
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.engine.transfer import Candidate, Status, TransferredLandmark, TransferResult
+from SAMLandmarkLib.utils.bundled import bundled_folder
 
 Run = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Embeddings that commands keep by default go to a folder of these tests and not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +72,7 @@ def result() -> TransferResult:
     position = np.array([1.23456, -20.0, 300.0])
     items = (
         TransferredLandmark(
-            "carina", position, Status.FOUND, 0.91234, 0.8, 1.5, (Candidate(position, 0.8),), ""
+            "carina", position, Status.FOUND, 0.91234, 0.8, 1.5, (Candidate(position, 0.8),), "", 2.3456
         ),
         TransferredLandmark(
             "nodule, left", position + 1, Status.DOUBTFUL, 0.4, 0.5, 12.0, (), "cycle distance 12 mm"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.core.landmarks import LandmarkSet
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.crops import LUNG, SOFT_TISSUE, WIDE, axial_crop, sample_linear, window_for
-from SAMLandmarkLib.errors import OutputError, UsageError
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.picture import write_comparison_picture
-from SAMLandmarkLib.transfer import Status, TransferredLandmark, TransferResult
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.crops import axial_crop, sample_linear
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.modality import CT, LUNG, RADIOGRAPH, SOFT_TISSUE, WIDE
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.engine.transfer import Status, TransferredLandmark, TransferResult
+from SAMLandmarkLib.reporting.picture import write_comparison_picture
+from SAMLandmarkLib.utils.errors import OutputError, UsageError
 
 CROSSHAIR, TRUTH = (0x35, 0xD6, 0xE6), (0xFF, 0x6A, 0xD5)
 
@@ -83,11 +84,19 @@ def test_a_crop_is_nan_outside_the_volume_only():
 )
 def test_the_window_suits_the_surroundings(template, landmarks, label, window):
     position = landmarks[landmarks.labels.index(label)].position_lps
-    assert window_for(axial_crop(template, position, 80.0, 256)) is window
+    assert CT.window_for(axial_crop(template, position, 80.0, 256)) is window
 
 
 def test_air_around_the_patient_is_not_taken_for_lung():
-    assert window_for(np.full((50, 50), -1000.0)) is SOFT_TISSUE
+    assert CT.window_for(np.full((50, 50), -1000.0)) is SOFT_TISSUE
+
+
+def test_an_image_without_fixed_units_is_shown_between_its_own_darkest_and_brightest_parts():
+    film = np.linspace(200.0, 3000.0, 2000).reshape(40, 50)
+    film[0] = np.nan
+    window = RADIOGRAPH.window_for(film)
+    assert 200.0 < window.black < 300.0 and 2900.0 < window.white < 3000.0
+    assert RADIOGRAPH.window_for(np.full((5, 5), np.nan)).white > 0
 
 
 def test_every_landmark_has_two_crosshairs_with_a_gap_that_shows_the_anatomy(

@@ -11,10 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import OutputError
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.results import TargetFailure, report_document, require_writable, to_json, write_results
-from SAMLandmarkLib.target_names import distinct_names
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.io.result_files import (
+    TargetFailure,
+    report_document,
+    require_writable,
+    to_json,
+    write_results,
+)
+from SAMLandmarkLib.io.target_names import distinct_names
+from SAMLandmarkLib.utils.errors import OutputError
 
 COLUMNS = [
     "target",
@@ -27,6 +33,7 @@ COLUMNS = [
     "similarity",
     "cycle_mm",
     "reason",
+    "uncertainty_mm",
 ]
 
 
@@ -58,6 +65,7 @@ def test_the_table_has_exactly_the_documented_columns_and_no_coordinates_where_m
         "0.8000",
         "1.500",
         "",
+        "2.346",
     ]
     assert rows[2][1] == "nodule, left"
     assert rows[3] == [
@@ -71,6 +79,7 @@ def test_the_table_has_exactly_the_documented_columns_and_no_coordinates_where_m
         "",
         "",
         "outside field of view",
+        "",
     ]
 
 

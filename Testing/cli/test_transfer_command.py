@@ -14,8 +14,8 @@ import sys
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.files import sha256_of
-from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.utils.files import sha256_of
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_an_error_on_a_terminal_stands_in_a_line_of_its_own(sample, tmp_path):
 
 
 def test_a_second_template_is_asked_together_with_the_first(transfer, sample, tmp_path, truth):
-    """The follow-up itself as the second template knows the answer."""
+    """The follow-up itself as the second template knows the answer; the vote lies between it and the first's."""
     followup = sample / "followup.nii.gz"
     options = ("--template", followup, "--landmarks", tmp_path / "known.csv", "--csv-frame", "LPS")
     rows = [",".join([mark.label, *map(str, mark.position_lps)]) for mark in truth]
@@ -141,7 +141,9 @@ def test_a_second_template_is_asked_together_with_the_first(transfer, sample, tm
     process = transfer(tmp_path / "out", [followup], *first, *options)
     assert process.returncode == 0, process.stderr
     found = LandmarkSet.read(tmp_path / "out" / "followup.mrk.json")
-    assert np.nanmax(np.linalg.norm(found.positions_lps - truth.positions_lps, axis=1)) < 1.0
+    errors_mm = np.linalg.norm(found.positions_lps - truth.positions_lps, axis=1)
+    # alone, the first errs by 1.4 mm in the mean and 3.3 mm at most
+    assert np.nanmean(errors_mm) < 0.9 and np.nanmax(errors_mm) < 2.0
     (target,) = json.loads((tmp_path / "out" / "transfer.json").read_text())["targets"]
     assert target["provenance"]["extra_templates"] == ["followup"]
 

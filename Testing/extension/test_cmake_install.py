@@ -21,7 +21,9 @@ LOAD_EVERYTHING = """
 import importlib, pathlib, pkgutil, sys
 import SAMLandmarkLib
 from SAMLandmarkLib import LandmarkSet, TransferEngine
-from SAMLandmarkLib.bundled import bundled_file, bundled_folder
+from SAMLandmarkLib.utils.bundled import bundled_file, bundled_folder
+packages = {module.name for module in pkgutil.iter_modules(SAMLandmarkLib.__path__)}
+assert packages.isdisjoint({"training", "evaluation", "web"}), packages
 for module in pkgutil.walk_packages(SAMLandmarkLib.__path__, "SAMLandmarkLib."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
@@ -66,6 +68,21 @@ def test_installed_library_is_complete_and_finds_its_model(installed: Path, tmp_
     assert Path(requirements) == installed / "SAMLandmarkLib" / "Resources" / "requirements.txt"
     assert Path(models) == installed / "SAMLandmarkLib" / "Resources" / "Models"
     assert count == "20"
+
+
+def test_a_command_whose_part_is_not_installed_says_so(installed: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    command = [sys.executable, "-m", "SAMLandmarkLib", "serve"]
+    ended = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2 and "Traceback" not in ended.stderr
+    assert "pip install samlandmark" in ended.stderr
+    help_text = [sys.executable, "-m", "SAMLandmarkLib", "transfer", "--help"]
+    assert (
+        subprocess.run(help_text, env=environment, cwd=tmp_path, capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def test_module_and_its_resources_lie_beside_each_other(installed: Path) -> None:

@@ -23,7 +23,7 @@ def test_script_passes(script: str, tmp_path: Path) -> None:
     }
     result = subprocess.run(
         [sys.executable, Path(__file__).with_name(script)],
-        env=os.environ | settings, capture_output=True, text=True, check=False, timeout=300,
+        env=os.environ | settings, capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "skipped" not in result.stderr

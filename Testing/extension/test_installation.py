@@ -37,7 +37,7 @@ def tiny_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(
         f"# a comment\n\n--index-url https://nowhere\n{TINY}>=1.5\nnumpy>=1; sys_platform == 'no'\n"
     )
-    monkeypatch.setattr("SAMLandmarkLib.bundled.bundled_file", lambda name: path)
+    monkeypatch.setattr("SAMLandmarkLib.utils.bundled.bundled_file", lambda name: path)
     return path
 
 
@@ -242,7 +242,7 @@ def python_slicer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_python_of_slicer_finds_the_library(python_slicer: Path, tmp_path: Path) -> None:
     command = installation.pythonCommand()
     assert command == [str(python_slicer)]
-    code = "import SAMLandmarkLib.bundled as b; print(b.bundled_file('requirements.txt').name)"
+    code = "import SAMLandmarkLib.utils.bundled as b; print(b.bundled_file('requirements.txt').name)"
     # Isolated from the checkout that the tests run in, as Slicer's Python is.
     environment = installation.pythonEnvironment()
     printed = subprocess.check_output([*command, "-S", "-c", code], env=environment, cwd=tmp_path, text=True)

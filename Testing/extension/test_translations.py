@@ -18,14 +18,22 @@ FILES = sorted(
 )
 # The library's parts whose sentences the panel shows; the report is a document, in English wherever it was written.
 LIBRARY = REPOSITORY / "SAMLandmarkLib"
+# What is wrong with the description inside a model file is told, in English, to whoever made the file.
+MODEL_DESCRIPTIONS = ("embedding_network.py", "levels.py", "metadata.py", "model_file.py")
 LIBRARY_FILES = sorted(
     path
-    for part in ("session", "review", "scene", "worker", "model")
+    for part in ("session", "review", "scene", "worker", "models")
     for path in (LIBRARY / part).glob("*.py")
-    if not path.name.startswith("report")
+    if path.name not in MODEL_DESCRIPTIONS
 ) + [
     LIBRARY / name
-    for name in ("bundled.py", "embedding/cache.py", "files.py", "results.py", "volume_checks.py")
+    for name in (
+        "utils/bundled.py",
+        "embedding/cache.py",
+        "utils/files.py",
+        "io/result_files.py",
+        "core/volume_checks.py",
+    )
 ]
 IDS, ALL_IDS = [path.name for path in FILES], [path.name for path in (*FILES, *LIBRARY_FILES)]
 

@@ -14,6 +14,7 @@ for folder in (ROOT / "Testing", ROOT / "Testing" / "gui"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+import numpy as np
 import pytest
 
 pytest.importorskip("PySide6", reason="the GUI tests need PySide6-Essentials")
@@ -53,3 +54,22 @@ def sample_crops():
     from samples import crop_pair
 
     return crop_pair()
+
+
+@pytest.fixture
+def review(user, sample_crops):
+    """A transferred study: the sample pair, and one point that lies outside the template."""
+    from samples import add_points, add_volume, points_inside
+
+    user.template = add_volume(sample_crops[0], "Baseline", "20240101")
+    user.follow_up = add_volume(sample_crops[1], "Follow-up", "20240203")
+    truth = points_inside("followup", sample_crops[1])
+    inside = {k: v for k, v in points_inside("template", sample_crops[0]).items() if k in truth}
+    user.points = dict(list(inside.items())[:5]) | {"outside the template": np.array([0.0, 0.0, 900.0])}
+    user.choose(user.template, add_points(user.points))
+    user.tick("Follow-up")
+    user.transfer()
+    user.sample_crops = sample_crops
+    user.scan = user.session.follow_ups[0].key
+    user.labels = list(user.points)
+    return user

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.volume import Volume
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "Resources" / "SampleData"

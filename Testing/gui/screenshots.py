@@ -19,15 +19,21 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
 
-from slicer_standin.bench import Bench  # noqa: I001
-
+from PIL import Image
 from samples import FOLDER, add_points, add_volume, read_points
+from slicer_standin.bench import Bench
 from user import User, positions
 
 SHOWN = "left_kidney_upper_pole"
 # Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
 GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
-STEPS = ("templateStep", "transferStep", "reviewStep", "advancedStep")
+STEPS = ("templateStep", "transferStep", "reviewStep", "batchStep", "advancedStep")
+# Patient, scan, and the file of the sample pair that stands for it; "" for one that can't be read.
+BATCH = (
+    ("Patient 1", "2024-02-12 abdomen", "followup.nii.gz"),
+    ("Patient 1", "2024-05-03 abdomen", ""),
+    ("Patient 2", "2024-01-10 abdomen", "template.nii.gz"),
+)
 EXPORT_FOLDER = Path("/home/radiologist/SAMLandmark")
 WIDTH, HEIGHT = 1500, 860
 
@@ -43,7 +49,7 @@ class Photographer:
         self.bench.open_module("SAMLandmark")
         self.user = User(self.bench)
         # nothing of whose computer this is belongs into a picture
-        self.user.parameters.exportFolder = EXPORT_FOLDER
+        self.user.ui.exportFolderButton.directory = str(EXPORT_FOLDER)
 
     def take_all(self) -> None:
         """Take every picture, in the order of the tutorial."""
@@ -55,11 +61,12 @@ class Photographer:
         self.correction()
         self.decisions()
         self.export_step()
+        self.batch_step()
         self.advanced_step()
 
     def load_pair(self) -> None:
         """Load the sample pair with the dates of the tutorial (the scans lie 33 days apart)."""
-        from SAMLandmarkLib.volume import Volume
+        from SAMLandmarkLib.core.volume import Volume
 
         self.template = add_volume(Volume.read(FOLDER / "template.nii.gz"), "Baseline CT", "20240110")
         self.follow_up = add_volume(Volume.read(FOLDER / "followup.nii.gz"), "Follow-up CT", "20240212")
@@ -138,16 +145,38 @@ class Photographer:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "results"
             self.user.ui.exportFolderButton.directory = str(target)
-            self.user.click(self.user.ui.exportButton)
+            self.user.export()
             self.user.ui.exportFolderButton._button.setText(str(EXPORT_FOLDER))
             self.take_panel("slicer-4-export")
+
+    def batch_step(self) -> None:
+        """Run a study of two patients, one scan of which is damaged, and choose a scan of it."""
+        ui = self.user.ui
+        self.only("batchStep")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "scans"
+            for patient, scan, source in BATCH:
+                (folder / patient).mkdir(parents=True, exist_ok=True)
+                data = (FOLDER / source).read_bytes() if source else b"damaged"
+                (folder / patient / f"{scan}.nii.gz").write_bytes(data)
+            ui.batchScansButton.directory = str(folder)
+            ui.batchResultsButton.directory = str(Path(name) / "results")
+            self.user.click(ui.batchButton)
+            self.bench.wait_until(lambda: not self.user.session.batch.running, 600, "the study is done")
+            texts = [ui.batchTable.item(row, 2).text() for row in range(ui.batchTable.rowCount)]
+            ui.batchTable.selectRow(texts.index("1"))
+            ui.batchScansButton._button.setText(str(EXPORT_FOLDER.parent / "scans"))
+            ui.batchResultsButton._button.setText(str(EXPORT_FOLDER / "batch"))
+            self.take_panel("slicer-6-batch")
 
     def advanced_step(self) -> None:
         """Test the installation."""
         user = self.user
         self.only("advancedStep")
         user.click(user.ui.testButton)
-        self.bench.wait_until(lambda: "torch" in user.ui.modelLabel.text, 240, "tested")
+        self.bench.wait_until(
+            lambda: user.ui.testButton.enabled and "torch" in user.ui.modelLabel.text, 240, "tested"
+        )
         self.take_panel("slicer-5-advanced")
 
     def row(self, label: str) -> int:
@@ -167,10 +196,20 @@ class Photographer:
     def take_panel(self, name: str) -> None:
         """Picture of the panel only."""
         self.bench.save_panel_picture(self.folder / f"{name}.png")
+        shrink(self.folder / f"{name}.png")
 
     def close(self) -> None:
         """End the module and its engine."""
         self.bench.close_module("SAMLandmark")
+
+
+def shrink(path: Path) -> None:
+    """Write a picture of the panel with 256 colors; in one of the views that would change the colors of the points."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(
+            256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
+    small.save(path, optimize=True)
 
 
 def main() -> None:

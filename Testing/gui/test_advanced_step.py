@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from SAMLandmarkLib.embedding.cache import default_cache_folder
-from SAMLandmarkLib.model.model_card import read_model_card
+from SAMLandmarkLib.models.model_card import read_model_card
 
 
 def test_settings_reach_the_worker_and_the_next_start(user):

@@ -29,7 +29,7 @@ after.enter()
 assert after is not before
 assert type(after._panel) is not type(before._panel), "the panel's own package was not reloaded"
 assert after.ui.templateSelector.nodeCount() == 0
-from SAMLandmarkLib.translation import Sentence
+from SAMLandmarkLib.utils.translation import Sentence
 from slicer.i18n import translate
 assert Sentence.translator is translate, "the library would speak English only"
 after.ui.placeButton.click()

@@ -11,7 +11,7 @@ from samples import ROOT, add_points, add_volume, points_inside
 from slicer_standin.bench import PANEL_WIDTH
 
 UI = ROOT / "SAMLandmark" / "Resources" / "UI" / "SAMLandmark.ui"
-STEPS = ("templateStep", "transferStep", "reviewStep", "advancedStep")
+STEPS = ("templateStep", "transferStep", "reviewStep", "batchStep", "advancedStep")
 # Widgets that scroll or shorten their contents by themselves.
 SCROLLING = (QtWidgets.QAbstractScrollArea, QtWidgets.QScrollBar, QtWidgets.QHeaderView)
 
@@ -47,6 +47,8 @@ def _expand_all(user) -> None:
 
 
 def _clipped(user) -> list[str]:
+    # a text that has just changed has its place only after what is posted was done
+    QtWidgets.QApplication.sendPostedEvents()
     return [f"{widget.objectName}: {_text(widget)!r}" for widget in _shown(user) if _is_clipped(widget)]
 
 

@@ -26,6 +26,18 @@ def test_a_member_that_only_the_stand_in_lacks_is_told_apart(bench):
         slicer.qMRMLNodeComboBox().nodeFromIndex(0)
 
 
+def test_a_member_that_the_oldest_supported_version_lacks_is_refused(bench):
+    import slicer
+
+    with pytest.raises(AttributeError, match="nodeAddedByUserAction exists from Slicer 5.12 on only"):
+        slicer.qMRMLNodeComboBox().nodeAddedByUserAction.connect(print)
+
+
+def test_newer_members_are_members_of_the_newest_version():
+    for name, entry in api.slicer_api().items():
+        assert set(api.newer_members_of(name)) <= set(entry["members"]), name
+
+
 def test_an_attribute_that_qt_does_not_have_can_not_be_assigned(bench):
     import qt
 

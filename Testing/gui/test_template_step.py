@@ -8,7 +8,7 @@ import slicer
 from samples import add_volume
 from user import positions
 
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.volume import Volume
 
 SIZE = 60
 

@@ -38,6 +38,11 @@ class User:
         """The module's parameters in the scene."""
         return self.widget.logic.getParameterNode()
 
+    @property
+    def result_node(self) -> Any:
+        """The markups of the first follow-up."""
+        return self.session.follow_ups[0].markups_node
+
     def start_anew(self) -> None:
         """Close the scene."""
         self.bench.scene.Clear(0)
@@ -65,7 +70,8 @@ class User:
         """Tick follow-ups in the list."""
         for name in names:
             self.list_item(name).setCheckState(QtCore.Qt.Checked)
-        self.bench.settle()
+        # the views are fitted once more when they have got their last size
+        self.bench.settle(150)
 
     def list_item(self, name: str) -> Any:
         """The entry of a volume in the list of follow-ups."""
@@ -82,6 +88,11 @@ class User:
         """Press the button and wait for the end."""
         self.click(self.ui.transferButton)
         self.wait_for_end()
+
+    def export(self) -> None:
+        """Press the button and wait for the files."""
+        self.click(self.ui.exportButton)
+        self.bench.wait_until(lambda: not self.session.exports.running, TRANSFER_SECONDS, "it is exported")
 
     def wait_for_end(self) -> None:
         """Wait until nothing runs any more."""

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from workflow_fixtures import *
 
-from SAMLandmarkLib.geometry import LPS_FROM_RAS, affine_from_parts
+from SAMLandmarkLib.core.geometry import LPS_FROM_RAS, affine_from_parts
 from SAMLandmarkLib.scene.nodes import nodes_of_class
 
 
@@ -36,6 +36,7 @@ def a_new_scene() -> SimpleNamespace:
         "vtkSlicerMarkupsLogic",
         "vtkSlicerVolumesLogic",
         "vtkSlicerTransformLogic",
+        "vtkSlicerSequencesLogic",
         "vtkSlicerSubjectHierarchyModuleLogic",
         "vtkMRMLLayoutLogic",
         "vtkMRMLColorLogic",

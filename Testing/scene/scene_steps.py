@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 import vtk
 
-from SAMLandmarkLib.geometry import LPS_FROM_RAS
+from SAMLandmarkLib.core.geometry import LPS_FROM_RAS
 from SAMLandmarkLib.session import TransferSession
 
 LABELS = ("transverse_process_tip_l1_left", "celiac_aorta_inferior_crotch", "spinous_tip_t12")
@@ -46,9 +46,9 @@ def nodes_of(scene: object, places: dict, truth: dict) -> SimpleNamespace:
     return SimpleNamespace(**nodes, places=places, truth=truth)
 
 
-def wait_for(session: TransferSession, condition: Callable[[], bool]) -> None:
+def wait_for(session: TransferSession, condition: Callable[[], bool], seconds: float = TIMEOUT) -> None:
     """Poll, as the timer of a user interface does, until the condition holds."""
-    end = time.monotonic() + TIMEOUT
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "the condition never held"
         session.poll()

@@ -10,12 +10,12 @@ import pytest
 import slicer
 from numpy.testing import assert_allclose
 
-from SAMLandmarkLib.errors import OutputError, UsageError
-from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.core.landmarks import LandmarkSet
 from SAMLandmarkLib.review import ReviewItem, ReviewState
 from SAMLandmarkLib.scene.points import ScenePoint
 from SAMLandmarkLib.scene.volumes import scan_key
 from SAMLandmarkLib.session.export import ExportScan, write_export
+from SAMLandmarkLib.utils.errors import OutputError, UsageError
 
 LABELS = ("carina", "hilum", "apex", "nodule", "spine")
 TEMPLATE = {label: (0.0, 0.0, float(number)) for number, label in enumerate(LABELS)}
@@ -43,7 +43,7 @@ def state(may) -> ReviewState:
     """A landmark each that is accepted, corrected, rejected, open and at another candidate."""
     place = (-5.0, 6.0, 110.0)
     items = [
-        ReviewItem(
+        ReviewItem.of(
             label,
             "DOUBTFUL",
             0.4,

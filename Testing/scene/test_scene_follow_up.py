@@ -10,25 +10,25 @@ import pytest
 import slicer
 from numpy.testing import assert_allclose
 
-from SAMLandmarkLib.landmarks import LandmarkSet
+from SAMLandmarkLib.core.landmarks import LandmarkSet
 from SAMLandmarkLib.review import Decision, ReviewItem
 from SAMLandmarkLib.scene.follow_up import (
     create_follow_up_markups,
     read_follow_up,
-    show_only_in,
     write_follow_up,
 )
+from SAMLandmarkLib.scene.point_display import show_only_in
 from SAMLandmarkLib.scene.volumes import scan_key
 
 LABELS = ["carina", "left hilum", "nodule"]
 ITEMS = {
-    "carina": ReviewItem(
+    "carina": ReviewItem.of(
         "carina", "FOUND", 0.93, 0.81, 1.5, position_lps=(1.0, 2.0, 100.0), transferred_lps=(1.0, 2.0, 100.0)
     ),
-    "left hilum": ReviewItem(
+    "left hilum": ReviewItem.of(
         "left hilum", "DOUBTFUL", 0.41, 0.6, 9.0, "low similarity", position_lps=(4.0, 5.0, 110.0)
     ),
-    "nodule": ReviewItem("nodule", "MISSING", 0.05, None, None, "outside field of view"),
+    "nodule": ReviewItem.of("nodule", "MISSING", 0.05, None, None, "outside field of view"),
 }
 
 
@@ -181,7 +181,8 @@ class TestFiles:
 def test_undo_and_redo_bring_back_points_and_evidence(node, volume, scene):
     scene.SetUndoOn()
     scene.SaveStateForUndo()
-    moved = {"carina": replace(ITEMS["carina"], position_lps=(9.0, 9.0, 9.0), confidence=0.2)}
+    answer = replace(ITEMS["carina"].answer, confidence=0.2)
+    moved = {"carina": replace(ITEMS["carina"], answer=answer, position_lps=(9.0, 9.0, 9.0))}
     write_follow_up(node, volume, ["carina"], moved)
     scene.Undo()
     assert statuses_of(node) == [node.PositionDefined, node.PositionDefined, node.PositionMissing]

@@ -8,13 +8,13 @@ import slicer
 import vtk
 from numpy.testing import assert_allclose
 
-from SAMLandmarkLib.errors import VolumeError
-from SAMLandmarkLib.geometry import affine_from_parts, transform_points
+from SAMLandmarkLib.core.geometry import affine_from_parts, transform_points
 from SAMLandmarkLib.review import ReviewItem
 from SAMLandmarkLib.scene.follow_up import create_follow_up_markups, read_follow_up, write_follow_up
 from SAMLandmarkLib.scene.frames import local_lps_from_world_ras, world_ras_from_local_lps
 from SAMLandmarkLib.scene.points import label_problem, read_points
 from SAMLandmarkLib.scene.volumes import content_mark, find_volume, scan_key, upright_from_own, volume_arrays
+from SAMLandmarkLib.utils.errors import VolumeError
 
 # Linear maps are exact; VTK iterates the inverse of the others to 0.01 mm.
 LINEAR_MM, NON_LINEAR_MM = 1e-3, 0.05
@@ -162,7 +162,7 @@ class TestPoints:
 
     def test_only_defined_points_are_read_hidden_ones_too(self, add_volume, add_markups):
         labels = ["defined", "undefined", "missing", "hidden"]
-        node = add_markups({label: (1.0, 2.0, 3.0) for label in labels})
+        node = add_markups(dict.fromkeys(labels, (1.0, 2.0, 3.0)))
         node.UnsetNthControlPointPosition(1)
         node.SetNthControlPointPositionMissing(2)
         node.SetNthControlPointVisibility(3, False)
@@ -197,7 +197,7 @@ class TestFollowUpPoints:
         )
         place = tuple(transform_points(volume_arrays(volume)[1], (3, 4, 5)))
         node = create_follow_up_markups(scene, volume)
-        write_follow_up(node, volume, ["a"], {"a": ReviewItem("a", "FOUND", 0.9, position_lps=place)})
+        write_follow_up(node, volume, ["a"], {"a": ReviewItem.of("a", "FOUND", 0.9, position_lps=place)})
         assert_allclose(
             node.GetNthControlPointPositionWorld(0), voxel_in_world(volume, (3, 4, 5)), atol=LINEAR_MM
         )
@@ -207,7 +207,7 @@ class TestFollowUpPoints:
     ):
         volume = under(add_volume(), volume_transform)
         node = under(create_follow_up_markups(scene, volume), markups_transform)
-        items = {label: ReviewItem(label, "FOUND", 0.9, position_lps=(5.0, -7.0, 60.0)) for label in "ab"}
+        items = {label: ReviewItem.of(label, "FOUND", 0.9, position_lps=(5.0, -7.0, 60.0)) for label in "ab"}
         write_follow_up(node, volume, ["a", "b"], items)
         assert_allclose(
             list(read_follow_up(node, volume).values()), [(5.0, -7.0, 60.0)] * 2, atol=NON_LINEAR_MM
@@ -219,7 +219,7 @@ class TestFollowUpPoints:
         volume = add_volume()
         node = create_follow_up_markups(scene, volume)
         write_follow_up(
-            node, volume, ["a"], {"a": ReviewItem("a", "FOUND", 0.9, position_lps=(5.0, -7.0, 60.0))}
+            node, volume, ["a"], {"a": ReviewItem.of("a", "FOUND", 0.9, position_lps=(5.0, -7.0, 60.0))}
         )
         transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         under(volume, transform), under(node, transform)

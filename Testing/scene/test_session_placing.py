@@ -93,20 +93,20 @@ def test_a_placed_point_with_the_name_of_another_gets_the_next_free_one(transfer
     place_in_view(loaded.markups, "Point 7", SMA_LPS + 3)
     place_in_view(loaded.markups, LABELS[0], SMA_LPS + 6)
     assert transferred.labels == (*LABELS, "Point 7", "Point 8", f"{LABELS[0]} 1")
-    assert transferred.obstacle == ""
+    assert transferred.blocking_reason == ""
 
 
 def test_linked_scans_scroll_by_as_much_and_selecting_still_goes_to_each_place(shown):
     column = shown.follow_ups[0]
     template = slice_nodes(shown.scene, shown.template_volume.GetAttribute("SAMLandmark.ScanKey"))[0]
-    shown.linked_scrolling = True
+    shown.views.linking.on = True
     before = _offset(shown, column)
     template.SetSliceOffset(template.GetSliceOffset() + 4.5)
     assert _offset(shown, column) == pytest.approx(before + 4.5)
     shown.select(column.key, LABELS[1])
     place = shown.item(column.key, LABELS[1]).position_lps
     assert _offset(shown, column) == pytest.approx(place[2], abs=0.01)
-    shown.linked_scrolling = False
+    shown.views.linking.on = False
     template.SetSliceOffset(template.GetSliceOffset() + 4.5)
     assert _offset(shown, column) == pytest.approx(place[2], abs=0.01)
 
@@ -114,8 +114,8 @@ def test_linked_scans_scroll_by_as_much_and_selecting_still_goes_to_each_place(s
 def test_every_key_stands_for_an_action_that_is_refused_without_results(session, scene, add_volume):
     session.set_template(add_volume(), create_points(scene))
     actions = ReviewActions(session)
-    obstacles = actions.obstacles()
+    blocking_reasons = actions.blocking_reasons()
     for action in REVIEW_KEYS.values():
-        assert obstacles[action].endswith(".")
+        assert blocking_reasons[action].endswith(".")
         actions.do(action)
     assert session.message == ""

@@ -7,7 +7,7 @@ import slicer
 from numpy.testing import assert_allclose
 from scene_steps import LABELS, TIMEOUT, move_in_view, place_in_view
 
-from SAMLandmarkLib.geometry import affine_from_parts
+from SAMLandmarkLib.core.geometry import affine_from_parts
 from SAMLandmarkLib.review import Decision
 from SAMLandmarkLib.scene.follow_up import read_follow_up
 from SAMLandmarkLib.session import Change

@@ -13,6 +13,7 @@ import pytest
 from scene_steps import LABELS, TIMEOUT, move_in_view, wait_for
 
 from SAMLandmarkLib.review import Decision
+from SAMLandmarkLib.scene.review_node import ReviewNode
 from SAMLandmarkLib.session import Activity, TransferSession
 from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
 
@@ -78,7 +79,7 @@ class TestStopping:
         left = {"april": session.template_volume, "markups": session.template_markups}
         assert left.get(name) is None
         assert [column.name for column in session.follow_ups] == ([] if name == "may" else ["May"])
-        assert session.obstacle
+        assert session.blocking_reason
         starting.client.cancel()
         starting.client.wait(TIMEOUT)
 
@@ -134,12 +135,12 @@ class TestSceneFiles:
         loaded.close()
 
     def test_a_scene_without_a_review_leaves_the_session_as_it_is(self, ready):
-        ready.scene.RemoveNode(ready._board._review.node)
+        ready.scene.RemoveNode(ReviewNode.find(ready.scene).node)
         assert ready.restore() is False
 
     def test_a_damaged_review_is_told_and_the_markups_stay(self, transferred, scene):
         node = transferred.follow_ups[0].markups_node
-        transferred._board._review.node.SetParameter("review", '{"broken')
+        ReviewNode.find(scene).node.SetParameter("review", '{"broken')
         session = TransferSession(scene, transferred.worker, "AB")
         assert session.restore()
         assert "can't be read" in session.message and scene.IsNodePresent(node)

@@ -9,29 +9,29 @@ import vtk
 from numpy.testing import assert_allclose
 from scene_steps import LABELS, TIMEOUT, error_mm, place_in_view
 
-from SAMLandmarkLib.errors import UsageError
 from SAMLandmarkLib.review import Decision
 from SAMLandmarkLib.scene.follow_up import read_follow_up
 from SAMLandmarkLib.scene.frames import local_lps_from_world_ras, world_ras_from_local_lps
 from SAMLandmarkLib.session import Activity, TransferSession
+from SAMLandmarkLib.utils.errors import UsageError
 from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
 
 
 class TestSettingUp:
     def test_what_is_missing_is_told_one_thing_after_the_other(self, session, case, add_markups):
-        assert "template volume" in session.obstacle
+        assert "template volume" in session.blocking_reason
         session.set_template(case.april, None)
-        assert "list of landmarks" in session.obstacle
+        assert "list of landmarks" in session.blocking_reason
         session.set_template(case.april, add_markups({}, "empty"))
-        assert "at least one landmark" in session.obstacle
+        assert "at least one landmark" in session.blocking_reason
         session.set_template(case.april, case.markups)
-        assert "follow-up volume" in session.obstacle
+        assert "follow-up volume" in session.blocking_reason
         with pytest.raises(UsageError, match="follow-up volume"):
             session.transfer()
         session.set_follow_ups([case.may])
-        assert session.obstacle == "" and session.estimate_seconds() > 0
+        assert session.blocking_reason == "" and session.estimate_seconds() > 0
         case.markups.SetNthControlPointLabel(0, LABELS[1])
-        assert LABELS[1] in session.obstacle and session.estimate_seconds() is None
+        assert LABELS[1] in session.blocking_reason and session.estimate_seconds() is None
 
     def test_follow_ups_are_in_the_order_of_their_dates_without_the_template(self, ready, case):
         ready.set_follow_ups([case.june, case.april, case.may, case.june])

@@ -11,12 +11,14 @@ from scene_steps import LABELS, TIMEOUT, move_in_view
 from SAMLandmarkLib.scene.layout import composite_node, slice_nodes
 from SAMLandmarkLib.scene.nodes import nodes_of_class
 from SAMLandmarkLib.scene.volumes import KEY_ATTRIBUTE, scan_key
-from SAMLandmarkLib.web.mirror import titles
+from SAMLandmarkLib.web.view_model import titles
 
 
 def shown_in(markups_node) -> list[str]:
-    """Ids of the views that show a list of points; none means all."""
-    return list(markups_node.GetDisplayNode().GetViewNodeIDs())
+    """Ids of the scans' views that show a list of points, where it is bound to views; none where it is not."""
+    bound = markups_node.GetDisplayNode().GetViewNodeIDs()
+    assert not bound or set(bound) > {"vtkMRMLSliceNodeRed", "vtkMRMLViewNode1"}
+    return [view.GetID() for view in slice_nodes(markups_node.GetScene()) if view.GetID() in bound]
 
 
 def crosshair(session, key: str) -> tuple[float, float, float]:
@@ -132,29 +134,56 @@ class TestViews:
         assert not shown.heat_map_shown
 
 
-def test_a_scan_that_finds_no_room_gets_it_when_it_is_reviewed(session, add_volume, add_markups, worker):
+@pytest.fixture
+def many(session, add_volume, add_markups, worker):
+    """A session with a template and seven follow-ups side by side; a page has room for five."""
     volumes = [add_volume(f"CT {number}") for number in range(8)]
-    markups = add_markups({"a": (10.0, 20.0, 110.0)})
-    session.set_template(volumes[0], markups)
+    session.set_template(volumes[0], add_markups({"a": (10.0, 20.0, 110.0)}))
     session.set_follow_ups(volumes[1:])
     session.show_side_by_side()
-    shown = [f"CT {number} A" for number in range(6)]
-    assert [view.GetLayoutLabel() for view in slice_nodes(session.scene)] == shown
-    sixth, seventh = session.follow_ups[5:]
-    for column in (sixth, seventh):
-        session.select(column.key, "a")
-        (view,) = slice_nodes(session.scene, column.key)
-        assert view.GetLayoutLabel() == f"{column.name} A"
-        # a page writes over the views of a scan what it knows of the scan with this key
-        assert titles(session)[view.GetAttribute(KEY_ATTRIBUTE)]["name"] == column.name
-        assert composite_node(session.scene, view).GetBackgroundVolumeID() == column.volume_node.GetID()
-    assert slice_nodes(session.scene, sixth.key) == []
-    assert shown_in(markups) == [slice_nodes(session.scene, scan_key(volumes[0]))[0].GetID()]
+    yield session
     assert worker.wait(TIMEOUT)
 
 
+def labels_of_views(session) -> list[str]:
+    return [view.GetLayoutLabel() for view in slice_nodes(session.scene)]
+
+
+def test_scans_that_find_no_room_have_a_page_of_their_own(many):
+    assert labels_of_views(many) == [f"CT {number} A" for number in range(6)]
+    assert (many.views.page, many.views.pages) == (0, 2)
+    sixth, seventh = many.follow_ups[5:]
+    for column in (sixth, seventh):
+        many.select(column.key, "a")
+        (view,) = slice_nodes(many.scene, column.key)
+        assert view.GetLayoutLabel() == f"{column.name} A"
+        # a page writes over the views of a scan what it knows of the scan with this key
+        assert titles(many)[view.GetAttribute(KEY_ATTRIBUTE)]["name"] == column.name
+        assert composite_node(many.scene, view).GetBackgroundVolumeID() == column.volume_node.GetID()
+    assert labels_of_views(many) == ["CT 0 A", "CT 6 A", "CT 7 A"] and many.views.page == 1
+    assert slice_nodes(many.scene, many.follow_ups[0].key) == []
+    template_view = slice_nodes(many.scene, scan_key(many.template_volume))[0]
+    assert shown_in(many.template_markups) == [template_view.GetID()]
+
+
+def test_pages_are_turned_and_the_landmark_under_review_is_looked_at(many):
+    first = many.follow_ups[0]
+    many.select(first.key, "a")
+    many.views.turn_page(1)
+    assert labels_of_views(many) == ["CT 0 A", "CT 6 A", "CT 7 A"]
+    assert many.current == (first.key, "a")
+    many.views.turn_page(1)
+    assert labels_of_views(many)[1] == "CT 1 A" and many.views.page == 0
+    many.views.one_at_a_time = True
+    assert (many.views.page, many.views.pages) == (0, 7)
+    many.views.turn_page(-1)
+    assert labels_of_views(many) == ["CT 0 A", "CT 7 A"]
+    many.set_follow_ups([column.volume_node for column in many.follow_ups[:3]])
+    assert (many.views.page, many.views.pages) == (2, 3)
+
+
 def test_points_of_a_scan_without_views_are_not_shown_in_those_of_others(transferred, loaded, add_volume):
-    may, june = transferred.follow_ups
+    _, june = transferred.follow_ups
     transferred.set_follow_ups([loaded.may])
     transferred.show_side_by_side()
     (template_view, may_view) = slice_nodes(transferred.scene)

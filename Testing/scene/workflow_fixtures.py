@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scene_steps import TIMEOUT, fill, nodes_of, piece
 
-from SAMLandmarkLib.geometry import affine_from_parts
+from SAMLandmarkLib.core.geometry import affine_from_parts
 from SAMLandmarkLib.session import TransferSession
 from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
 

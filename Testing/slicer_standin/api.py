@@ -1,4 +1,8 @@
-"""Which members Slicer's and CTK's own classes have, and the refusal of every other name."""
+"""Which members Slicer's and CTK's own classes have in every supported version, and the refusal of every other name.
+
+Supported are Slicer 5.10 to 5.13. The list is that of 5.13; what an older one lacks is marked as newer and is refused
+as if no version had it.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,27 @@ _LIST = Path(__file__).with_name("slicer_api.json")
 
 @cache
 def slicer_api() -> dict[str, dict]:
-    """Members by class name: `{"base": name, "members": [...], "properties": [...]}`, as in Slicer's headers."""
+    """Members by class name: `{"base": name, "members": [...], "properties": [...]}`, as in Slicer's headers.
+
+    `"newer"`, where a class has it, are the members that version 5.10 lacks, with the first version that has them.
+    """
     return json.loads(_LIST.read_text(encoding="utf-8"))
 
 
 @cache
 def members_of(class_name: str) -> frozenset[str]:
-    """Members of a Slicer or CTK class and of its listed bases; KeyError where the class is not listed."""
+    """Members that a Slicer or CTK class and its listed bases have in every supported version.
+
+    KeyError where the class is not listed.
+    """
     entry = slicer_api()[class_name]
     inherited = members_of(entry["base"]) if entry["base"] in slicer_api() else frozenset()
-    return frozenset(entry["members"]) | inherited
+    return (frozenset(entry["members"]) | inherited) - newer_members_of(class_name).keys()
+
+
+def newer_members_of(class_name: str) -> dict[str, str]:
+    """Members that Slicer 5.10 lacks, with the first version that has them."""
+    return slicer_api()[class_name].get("newer", {})
 
 
 def stands_in(cls: type) -> type:
@@ -55,4 +70,7 @@ def _refuse(self: object, name: str) -> None:
         raise AttributeError(
             f"{cls.__name__}.{name} exists in Slicer, but the stand-in lacks it; add it there."
         )
+    for listed in (c.__name__ for c in cls.__mro__ if c.__name__ in slicer_api()):
+        if version := newer_members_of(listed).get(name):
+            raise AttributeError(f"{listed}.{name} exists from Slicer {version} on only; 5.10 lacks it.")
     raise AttributeError(f"{cls.__name__} in Slicer has no member '{name}'.")

@@ -21,6 +21,7 @@ _MODULE_LOGICS = {
     "Volumes": "vtkSlicerVolumesLogic",
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "Transforms": "vtkSlicerTransformLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
 }
 
 

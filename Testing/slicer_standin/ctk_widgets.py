@@ -12,6 +12,7 @@ from .pythonqt import PythonQtObject
 
 Property, Signal = QtCore.Property, QtCore.Signal
 _HEADER_HEIGHT = 26
+_MARGIN = 8
 
 
 @stands_in
@@ -81,13 +82,35 @@ class ctkDirectoryButton(PythonQtObject, QtWidgets.QWidget):
         self._button = QtWidgets.QPushButton(os.getcwd())
         self._button.setSizePolicy(QtWidgets.QSizePolicy.Expanding, QtWidgets.QSizePolicy.Fixed)
         row.addWidget(self._button)
-        self._directory = os.getcwd()
+        self._directory, self._elide = os.getcwd(), QtCore.Qt.ElideNone
 
     def _set(self, path: str) -> None:
         if path != self._directory:
             self._directory = path
-            self._button.setText(path)
+            self._show_path()
             self.directoryChanged.emit(path)
+
+    def _set_elide(self, mode: QtCore.Qt.TextElideMode) -> None:
+        self._elide = mode
+        # only a button that shortens its text may be narrower than the text
+        self._button.setSizePolicy(QtWidgets.QSizePolicy.Ignored, QtWidgets.QSizePolicy.Fixed)
+        self._show_path()
+
+    def _show_path(self) -> None:
+        room = self._button.width - 2 * _MARGIN
+        metrics = self._button.fontMetrics()
+        whole = self._elide == QtCore.Qt.ElideNone
+        self._button.setText(
+            self._directory if whole else metrics.elidedText(self._directory, self._elide, room)
+        )
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_path()
+
+    elideMode = Property(
+        QtCore.Qt.TextElideMode, lambda self: self._elide, lambda self, mode: self._set_elide(mode)
+    )
 
     directory = Property(str, lambda self: self._directory, lambda self, value: self._set(value))
 

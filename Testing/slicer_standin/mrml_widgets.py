@@ -95,7 +95,6 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
     nodeAdded = Signal(object)
     # in spite of its name emitted for nodes that others add, too
     nodeAddedByUser = Signal(object)
-    nodeAddedByUserAction = Signal(object)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -159,7 +158,6 @@ class qMRMLNodeComboBox(PythonQtObject, QtWidgets.QWidget):
         cls = node_type or self._options["nodeTypes"][0]
         node = self._scene.AddNewNodeByClass(cls, self._scene.GenerateUniqueName(name))
         self.setCurrentNode(node)
-        self.nodeAddedByUserAction.emit(node)
         return node
 
     def _nodes(self) -> list:

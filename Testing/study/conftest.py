@@ -12,14 +12,14 @@ import pytest
 if (folder := str(Path(__file__).parent)) not in sys.path:
     sys.path.insert(0, folder)
 
-from SAMLandmarkLib.evaluation.small_study import write_small_study
+from SAMLandmarkLib.engine.settings import WorkerSettings
+from SAMLandmarkLib.evaluation.demo_study import write_small_study
 from SAMLandmarkLib.study.executors.in_process import InProcessExecutor
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.outcome import StudyOutcome
+from SAMLandmarkLib.study.pending import StudyRequest
 from SAMLandmarkLib.study.plan import StudyPlan
 from SAMLandmarkLib.study.runner import StudyRun
-from SAMLandmarkLib.study.todo import StudyRequest
-from SAMLandmarkLib.worker_settings import WorkerSettings
 
 PATIENTS, FOLLOW_UPS = 3, 4
 
@@ -50,8 +50,8 @@ def study_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def study_settings(study_cache: Path) -> WorkerSettings:
-    """How the tests compute."""
-    return WorkerSettings(device="cpu", cache_folder=study_cache)
+    """How the tests compute: with one thread, as the last digits of float32 depend on their number."""
+    return WorkerSettings(device="cpu", cache_folder=study_cache, threads=1)
 
 
 @pytest.fixture(scope="session")

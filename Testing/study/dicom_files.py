@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.volume import Volume
 
 _INTERCEPT = -1024
 

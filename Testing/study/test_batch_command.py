@@ -13,9 +13,9 @@ import pytest
 import SimpleITK as sitk
 from dicom_files import SeriesHeader, write_series
 
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.markups_files import write_markups
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.io.landmark_files import write_markups
 
 Run = Callable[..., subprocess.CompletedProcess]
 
@@ -109,11 +109,16 @@ def test_one_template_for_all_and_a_failure_give_exit_code_1(batch, small_study,
     assert (tmp_path / "out" / "A" / "patient-002-followup-001.mrk.json").is_file()
 
 
-def test_scans_that_do_not_look_like_ct_are_done_with_a_warning(batch, own_study, tmp_path):
+def test_scans_that_do_not_look_like_ct_are_told_and_done_where_they_are_called_ct(
+    batch, own_study, tmp_path
+):
     path = own_study.parent / "patient-001-followup-001.nrrd"
     image = sitk.ReadImage(str(path))
     sitk.WriteImage(sitk.Cast(sitk.RescaleIntensity(image, 0, 255), sitk.sitkInt16), str(path))
-    done = batch(own_study, "--output", tmp_path / "out")
+    refused = batch(own_study, "--output", tmp_path / "refused")
+    assert refused.returncode == 1
+    assert "is of the modality Brain MR" in refused.stderr and "--modality" in refused.stderr
+    done = batch(own_study, "--output", tmp_path / "out", "--modality", "ct")
     assert done.returncode == 0
     assert "Warning: patient-001/patient-001-followup-001: " in done.stderr
     assert "patient-001-followup-002" not in done.stderr

@@ -12,9 +12,9 @@ from dicom_files import SeriesHeader, ct_slice, write_series
 from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
 
-from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.study.dicom_tree import DicomIndex, index_dicom_tree
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.utils.errors import UsageError, VolumeError
 
 SLICES = 30
 
@@ -153,6 +153,21 @@ def test_copies_of_an_image_are_used_once(scan: Volume, tmp_path: Path) -> None:
     assert the_only_series(index).slices == SLICES
     assert len(index.copies) == SLICES
     assert all(path.parent.name == "export (1)" for path in index.copies)
+
+
+def test_an_image_with_the_uid_and_the_place_of_another_is_no_copy_where_its_bytes_differ(
+    scan: Volume, tmp_path: Path
+) -> None:
+    first = write_series(tmp_path, scan)[4]
+    other = dcmread(first)
+    other.PixelData = bytes(len(other.PixelData))
+    other.save_as(tmp_path / "other")
+    shutil.copy(first, tmp_path / "same")
+    index = index_dicom_tree(tmp_path)
+    assert [path.name for path in index.copies] == ["same"]
+    assert "lie in the same place" in the_only_series(index).no_volume
+    with pytest.raises(VolumeError, match="lie in the same place"):
+        Volume.read(tmp_path)
 
 
 def test_images_that_were_given_the_same_uid_are_not_taken_for_copies(scan: Volume, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from SAMLandmarkLib.errors import OutputError, UsageError
+from SAMLandmarkLib.engine.settings import WorkerSettings
 from SAMLandmarkLib.study.ledger import LEDGER_NAME, Entry, Ledger, State
+from SAMLandmarkLib.study.pending import StudyRequest
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan, Template
+from SAMLandmarkLib.utils.errors import OutputError, UsageError
 
 NOBODY = 65534
 
@@ -100,3 +102,41 @@ def test_a_study_is_read_where_nobody_may_write():
                 assert ledger.settings == {"profile": "fast"}
                 assert set(ledger.states()) == {"Anna/may"}
         folder.chmod(0o755)
+
+
+def test_a_study_goes_on_with_as_many_threads_as_it_was_begun_with(tmp_path):
+    plan = plan_of("may")
+    resumed = StudyRequest(plan, tmp_path, resume=True)
+    assert resumed.with_threads(8).settings.threads == 8, "nothing has begun"
+    with Ledger.write(tmp_path) as ledger:
+        ledger.set_study(plan, {"threads": 3})
+    assert resumed.with_threads(8).settings.threads == 3
+    assert StudyRequest(plan, tmp_path).with_threads(8).settings.threads == 8
+    said = StudyRequest(plan, tmp_path, WorkerSettings(threads=2), resume=True)
+    assert said.with_threads(8).settings.threads == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE study SET value = '{' WHERE name = 'plan'",
+        "UPDATE study SET value = '[1, 2]' WHERE name = 'plan'",
+        """UPDATE study SET value = '{"patients": [{"patient": 5}], "rule": "", "left_out": []}' WHERE name = 'plan'""",
+        "UPDATE study SET value = '[]' WHERE name = 'settings'",
+        "UPDATE study SET value = '\"no-uid\"' WHERE name = 'uid'",
+        "UPDATE study SET value = x'ff00' WHERE name = 'plan'",
+        "UPDATE scan SET files = '[1]'",
+        "UPDATE scan SET fingerprint = 'x'",
+        "UPDATE scan SET attempts = 'many'",
+        "PRAGMA ignore_check_constraints = 1; UPDATE scan SET state = 'lost'",
+        "DROP TABLE scan",
+    ],
+)
+def test_records_that_no_version_writes_are_told(tmp_path, damage):
+    with Ledger.write(tmp_path) as ledger:
+        ledger.set_study(plan_of("may"), {"threads": 3})
+    connection = sqlite3.connect(tmp_path / LEDGER_NAME)
+    connection.executescript(damage)
+    connection.close()
+    with pytest.raises(OutputError, match=r"ledger.sqlite"), Ledger.read(tmp_path) as ledger:
+        _ = (ledger.uid, ledger.plan, ledger.settings, ledger.entries(), ledger.states())

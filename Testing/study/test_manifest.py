@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from SAMLandmarkLib.errors import UsageError
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.plan import StudyPlan, StudyScan, Template
+from SAMLandmarkLib.utils.errors import UsageError
 
 HEADER = "patient,role,date,volume,landmarks\n"
 
@@ -191,3 +191,29 @@ def test_files_that_are_no_text_are_refused(folder):
     for path in (folder / "gone.csv", written(folder, "ü", encoding="latin-1")):
         with pytest.raises(UsageError, match="can't be read as a manifest"):
             read_manifest(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '[{"patient": ' + "9" * 5000 + "}]"])
+def test_json_that_no_program_writes_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(UsageError, match="JSON that no program writes"):
+        read_manifest(tmp_path / "study.json")
+
+
+@pytest.mark.parametrize("column", ["patient", "volume", "landmarks"])
+def test_a_sign_that_cannot_be_shown_is_a_mistake_of_its_line(tmp_path: Path, column: str) -> None:
+    row = {"patient": "a", "role": "template", "date": "", "volume": "v.nii", "landmarks": "p.csv"} | {
+        column: "x\0y"
+    }
+    (tmp_path / "study.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
+    with pytest.raises(UsageError, match=f"line 2, column {column}: .*can't be shown"):
+        read_manifest(tmp_path / "study.csv")
+
+
+@pytest.mark.parametrize("role", ["template", "follow-up"])
+def test_a_path_that_is_too_long_for_the_system_is_a_mistake_of_its_line(folder: Path, role: str) -> None:
+    points = "a.mrk.json" if role == "template" else ""
+    text = mistakes(folder, f"A,{role},2024-01-01,{'9' * 5000}.nii,{points}")
+    assert "line 2, column volume" in text
+    assert "can't be looked for" in text
+    assert len(text) < 1000

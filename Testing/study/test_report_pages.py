@@ -9,28 +9,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from SAMLandmarkLib.reporting.charts import line_chart
+from SAMLandmarkLib.reporting.display_paths import without_folders
+from SAMLandmarkLib.reporting.time_points import Measure, TimePoint
 from SAMLandmarkLib.review import ReviewItem
 from SAMLandmarkLib.study.ledger import State
 from SAMLandmarkLib.study.outcome import PatientOutcome, ScanOutcome, StudyOutcome
-from SAMLandmarkLib.study.plan import LeftOut, PatientPlan, StudyPlan, StudyScan, Template
-from SAMLandmarkLib.study.report_charts import line_chart
-from SAMLandmarkLib.study.report_summary import summary_page
-from SAMLandmarkLib.study.report_time import Measure, TimePoint, time_points
-from SAMLandmarkLib.study.report_words import without_folders
+from SAMLandmarkLib.study.plan import Excluded, PatientPlan, StudyPlan, StudyScan, Template
+from SAMLandmarkLib.study.report.summary import summary_page
+from SAMLandmarkLib.study.report.time_points import time_points
 
 PLACE = (1.0, 2.0, 3.0)
 
 
 def an_item(label: str, status: str, confidence: float) -> ReviewItem:
     place = None if status == "MISSING" else PLACE
-    return ReviewItem(
+    return ReviewItem.of(
         label, status, confidence, template_lps=PLACE, transferred_lps=place, position_lps=place
     )
 
 
 def a_patient(name: str, scans: list[ScanOutcome], date_of_template: str = "") -> PatientOutcome:
     template = Template(StudyScan(name, "template", Path("template.nii.gz"), date_of_template), Path("a.csv"))
-    plan = PatientPlan(name, (template,), tuple(scan.scan for scan in scans), (LeftOut("scout", "2 slices"),))
+    plan = PatientPlan(
+        name, (template,), tuple(scan.scan for scan in scans), (Excluded("scout", "2 slices"),)
+    )
     return PatientOutcome(plan, tuple(scans))
 
 
@@ -43,7 +46,7 @@ def a_scan(patient: str, name: str, items: list[ReviewItem] | None, date: str = 
 
 def a_study(patients: list[PatientOutcome]) -> StudyOutcome:
     plan = StudyPlan(
-        tuple(patient.plan for patient in patients), "all later scans", (LeftOut("P 9", "no landmarks"),)
+        tuple(patient.plan for patient in patients), "all later scans", (Excluded("P 9", "no landmarks"),)
     )
     settings = {"profile": "fast", "model": "/models/my model/better.pt", "max_memory": None}
     return StudyOutcome(Path("/data/Liver"), "a-uid", plan, settings, tuple(patients))
@@ -181,3 +184,11 @@ def test_known_folders_are_cut_whatever_their_names():
     folders = [Path("/data/my scans"), Path("/data/my scans/late ones"), Path("/")]
     text = "/data/my scans/a b.nii and /data/my scans/late ones/c.nii lie in /data/my scans, not in /data/my scans2/d"
     assert without_folders(text, folders) == "a b.nii and c.nii lie in my scans, not in my scans2/d"
+
+
+def test_control_characters_and_halves_of_pairs_never_reach_a_page():
+    items = [an_item("nul\0 \x1b[31m \x85 \ud800", "FOUND", 0.9)]
+    page = summary_page(a_study([a_patient("Anna\0\udcff", [a_scan("Anna\0\udcff", "may\x07", items)])]))
+    assert "Anna\N{REPLACEMENT CHARACTER}" in page
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", page)
+    page.encode("utf-8")

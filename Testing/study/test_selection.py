@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from dicom_files import SeriesHeader, write_series
 
-from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.study.dicom_tree import index_dicom_tree
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan
 from SAMLandmarkLib.study.selection import plan_dicom_study
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.utils.errors import UsageError
 
 Plan = Callable[..., StudyPlan]
 FIRST = SeriesHeader("P1", "20240101", 3, "Abdomen 1.5")
@@ -74,11 +74,11 @@ def only_patient(study: StudyPlan) -> PatientPlan:
 
 def reason(patient: PatientPlan, what: str) -> str:
     """Why the one scan of which `what` is told was left out."""
-    (found,) = (item.reason for item in patient.left_out if what in item.what)
+    (found,) = (item.reason for item in patient.excluded if what in item.what)
     return found
 
 
-def thinned(scan: Volume, step: int) -> Volume:
+def with_fewer_slices(scan: Volume, step: int) -> Volume:
     return Volume(scan.array[::step], scan.ijk_to_lps @ np.diag([1, 1, step, 1]))
 
 
@@ -129,7 +129,7 @@ def test_scans_of_the_same_day_and_description_get_different_names(write, plan: 
 
 def test_of_a_study_the_thinnest_series_is_used(write, plan: Plan, scan: Volume) -> None:
     write(FIRST, SECOND)
-    write(replace(FIRST, number=2, description="Abdomen 3.0"), volume=thinned(scan, 2))
+    write(replace(FIRST, number=2, description="Abdomen 3.0"), volume=with_fewer_slices(scan, 2))
     patient = only_patient(plan())
     assert patient.templates[0].scan.description == "Abdomen 1.5"
     assert "has slices closer together, every 1.50 mm" in reason(patient, "Abdomen 3.0")
@@ -138,8 +138,8 @@ def test_of_a_study_the_thinnest_series_is_used(write, plan: Plan, scan: Volume)
 def test_a_follow_up_has_the_description_of_the_template_before_thin_slices(
     write, plan: Plan, scan: Volume
 ) -> None:
-    write(replace(FIRST, description="Abdomen 3.0"), volume=thinned(scan, 2))
-    write(replace(SECOND, number=2, description="abdomen 3.0"), volume=thinned(scan, 2))
+    write(replace(FIRST, description="Abdomen 3.0"), volume=with_fewer_slices(scan, 2))
+    write(replace(SECOND, number=2, description="abdomen 3.0"), volume=with_fewer_slices(scan, 2))
     write(SECOND)
     patient = only_patient(plan())
     assert [follow_up.description for follow_up in patient.follow_ups] == ["abdomen 3.0"]
@@ -208,16 +208,16 @@ def test_each_patient_gets_the_landmarks_of_the_same_name(write, plan: Plan, lan
         "P1": "P1.mrk.json",
         "P2": "P2.mrk.json",
     }
-    (left_out,) = study.left_out
-    assert left_out.what == "patient P3 (2 series)"
-    assert left_out.reason == f"there is no P3.mrk.json, .fcsv or .csv in {landmarks}"
+    (excluded,) = study.excluded
+    assert excluded.what == "patient P3 (2 series)"
+    assert excluded.reason == f"there is no P3.mrk.json, .fcsv or .csv in {landmarks}"
 
 
 def test_a_patient_with_one_study_is_left_out(write, plan: Plan) -> None:
     write(FIRST, SECOND, replace(FIRST, patient="P2"))
     study = plan()
     assert only_patient(study).patient == "P1"
-    assert "only one of its studies has a usable CT series" in study.left_out[0].reason
+    assert "only one of its studies has a usable CT series" in study.excluded[0].reason
 
 
 def test_landmarks_that_could_be_of_either_of_two_patients_are_of_none(
@@ -228,7 +228,7 @@ def test_landmarks_that_could_be_of_either_of_two_patients_are_of_none(
         write(replace(FIRST, patient=name), replace(SECOND, patient=name))
     made = plan()
     assert [patient.patient for patient in made.patients] == ["P1"]
-    assert sum("could be of either" in item.reason for item in made.left_out) == 2
+    assert sum("could be of either" in item.reason for item in made.excluded) == 2
 
 
 def test_patients_whose_folders_would_be_the_same_are_numbered(
@@ -295,7 +295,7 @@ def test_a_dicom_template_says_which_description_to_look_for(
 ) -> None:
     write_series(tmp_path / "atlas", scan, SeriesHeader("atlas", description="Abdomen 3.0"))
     write(SECOND)
-    write(replace(SECOND, number=5, description="Abdomen 3.0"), volume=thinned(scan, 2))
+    write(replace(SECOND, number=5, description="Abdomen 3.0"), volume=with_fewer_slices(scan, 2))
     patient = only_patient(plan(landmarks / "P1.mrk.json", tmp_path / "atlas"))
     assert [follow_up.description for follow_up in patient.follow_ups] == ["Abdomen 3.0"]
     assert patient.templates[0].scan.name == "2024-05-01 Abdomen 3.0"
@@ -323,15 +323,25 @@ def test_files_that_are_no_images_are_told_of(write, plan: Plan, tree: Path) -> 
     write(FIRST, SECOND)
     for number in range(7):
         (tree / f"note{number}.txt").write_text("no image")
-    (left_out,) = plan().left_out
-    assert left_out.what == "7 files (note0.txt, note1.txt, note2.txt, note3.txt, note4.txt, …)"
-    assert left_out.reason == "no DICOM images, or damaged"
+    (excluded,) = plan().excluded
+    assert excluded.what == "7 files (note0.txt, note1.txt, note2.txt, note3.txt, note4.txt, …)"
+    assert excluded.reason == "no DICOM images, or damaged"
 
 
 def test_a_tree_without_anything_to_do_says_why(write, plan: Plan, tree: Path) -> None:
     tree.mkdir()
     with pytest.raises(UsageError, match="It holds no DICOM files; give the folder in which they lie"):
         plan()
-    write(replace(FIRST, modality="MR"))
-    with pytest.raises(UsageError, match=r"patient P1: 2024-01-01 series 3 .*: its modality is MR, not CT\."):
+    write(replace(FIRST, modality="PT"))
+    with pytest.raises(UsageError, match=r"patient P1: 2024-01-01 series 3 .*: its modality is PT, not CT\."):
         plan()
+
+
+def test_mr_is_used_of_a_patient_without_ct_alone(write, plan: Plan) -> None:
+    write(*(replace(header, number=4, modality="MR") for header in (FIRST, SECOND)))
+    (patient,) = plan().patients
+    assert "MR" in patient.templates[0].scan.details and "MR" in patient.follow_ups[0].details
+    write(FIRST, SECOND)
+    (patient,) = plan().patients
+    assert "CT" in patient.templates[0].scan.details
+    assert {item.reason for item in patient.excluded} >= {"its modality is MR, not CT"}

@@ -11,25 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_files import SeriesHeader, write_series
-from highdicom.sr import MeasurementReport, srread
 from pydicom import dcmread
+from report_reading import coarse, content, points, tracking_uids
 from typer.testing import CliRunner
 
 from SAMLandmarkLib import __version__
 from SAMLandmarkLib.cli import app
-from SAMLandmarkLib.errors import UsageError, VolumeError
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.markups_files import write_markups
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.io.landmark_files import write_markups
 from SAMLandmarkLib.study.dicom_tree import index_dicom_tree
 from SAMLandmarkLib.study.manifest import read_manifest
 from SAMLandmarkLib.study.outcome import ScanOutcome, StudyOutcome, scan_file
 from SAMLandmarkLib.study.plan import StudyPlan, StudyScan
 from SAMLandmarkLib.study.selection import plan_dicom_study
-from SAMLandmarkLib.study.sr_source import SourceSeries
 from SAMLandmarkLib.study.structured_report import StructuredReports, write_structured_reports
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.utils.errors import UsageError
 
-STEP = 2
 OUTSIDE = "außerhalb"
 # What de-identification often takes away.
 REMOVED = (
@@ -41,10 +39,6 @@ REMOVED = (
     "StudyTime",
 )
 LATIN = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jörg"}
-
-
-def coarse(volume: Volume) -> Volume:
-    return Volume(volume.array[::STEP, ::STEP, ::STEP], volume.ijk_to_lps @ np.diag([STEP, STEP, STEP, 1]))
 
 
 @pytest.fixture(scope="module")
@@ -80,23 +74,6 @@ def study(
 @pytest.fixture(scope="module")
 def reports(study: StudyOutcome) -> StructuredReports:
     return write_structured_reports(study.folder)
-
-
-def content(file: Path) -> MeasurementReport:
-    """The measurements of a report as highdicom reads them."""
-    return srread(file).content
-
-
-def points(file: Path) -> dict[str, list[float]]:
-    """The landmarks with a point of a report, LPS mm."""
-    groups = content(file).get_planar_roi_measurement_groups()
-    return {group.tracking_identifier: group.roi.value[0].tolist() for group in groups}
-
-
-def tracking_uids(file: Path) -> dict[str, str]:
-    report = content(file)
-    groups = (*report.get_planar_roi_measurement_groups(), *report.get_image_measurement_groups())
-    return {group.tracking_identifier: str(group.tracking_uid) for group in groups}
 
 
 def scan_of(study: StudyOutcome, patient: str) -> ScanOutcome:
@@ -183,7 +160,7 @@ def test_confidence_status_and_cycle_distance_are_told(
         measured = {one.name.meaning: (one.value, one.unit.value) for one in group.get_measurements()}
         assert measured == {
             "Certainty of Finding": (pytest.approx(100 * item.confidence, abs=0.01), "%"),
-            "Distance after matching there and back": (pytest.approx(item.cycle_mm, abs=0.001), "mm"),
+            "Distance after matching there and back": (pytest.approx(item.cycle_error_mm, abs=0.001), "mm"),
         }
         statuses = [
             one.value.value for one in group.get_qualitative_evaluations() if one.name.value == "STATUS"
@@ -272,7 +249,7 @@ def test_a_report_in_plain_letters_agrees_with_its_images_to_the_byte(
 
 
 def test_a_scan_that_was_no_dicom_is_named_and_does_not_stop_the_others(reports: StructuredReports) -> None:
-    baseline, follow_up = reports.left_out
+    baseline, follow_up = reports.excluded
     assert baseline.what.endswith("-baseline")
     assert "it was not read from DICOM but from" in follow_up.reason
     assert follow_up.reason.endswith(".nrrd")
@@ -311,6 +288,17 @@ def test_wrong_usage_says_what_to_do(arguments: list[str], told: str) -> None:
     assert told in " ".join(done.stderr.split())
 
 
+def test_the_command_of_a_study_writes_what_the_old_form_writes(study: StudyOutcome, tmp_path: Path) -> None:
+    old = CliRunner().invoke(app, ["export", str(study.folder), "--dicom-sr", "-o", str(tmp_path / "a")])
+    new = CliRunner().invoke(
+        app, ["study", "export", str(study.folder), "--dicom-sr", "-o", str(tmp_path / "b")]
+    )
+    assert (old.exit_code, new.exit_code) == (0, 0)
+    assert [name.replace("/a/", "/b/") for name in old.stdout.splitlines()] == new.stdout.splitlines()
+    nothing = CliRunner().invoke(app, ["study", "export", str(study.folder)], env={"COLUMNS": "200"})
+    assert nothing.exit_code == 2 and "Give --dicom-sr" in nothing.stderr
+
+
 def test_a_folder_without_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no study"):
         write_structured_reports(tmp_path)
@@ -330,7 +318,7 @@ def test_images_that_have_changed_get_no_report(
         for file, content in zip(changed, before, strict=True):
             file.write_bytes(content)
     assert {file.parent.name for file in again.files} == {"P1"}
-    reasons = {item.what: item.reason for item in again.left_out}
+    reasons = {item.what: item.reason for item in again.excluded}
     assert (
         reasons[baseline.key]
         == reasons[follow_up.key]
@@ -339,39 +327,3 @@ def test_images_that_have_changed_get_no_report(
 
 
 # ---- the source of a scan
-
-
-@pytest.fixture
-def folder(sample_template: Volume, tmp_path: Path) -> Path:
-    """A folder with one small series."""
-    volume = Volume(
-        sample_template.array[:5, ::16, ::16], sample_template.ijk_to_lps @ np.diag([16, 16, 1, 1])
-    )
-    write_series(tmp_path, volume)
-    return tmp_path
-
-
-def test_a_folder_is_its_only_series_whatever_else_lies_there(
-    folder: Path, reports: StructuredReports
-) -> None:
-    (folder / "notes.txt").write_text("no image")
-    shutil.copy(reports.files[0], folder / "report.dcm")
-    source = SourceSeries.of_scan(StudyScan("P1", "scan", folder))
-    assert len(source.images) == 5
-    assert source.frame_of_reference_uid == SeriesHeader().frame_of_reference_uid
-
-
-def test_without_a_frame_of_reference_there_is_no_report(folder: Path) -> None:
-    for path in folder.iterdir():
-        image = dcmread(path)
-        del image.FrameOfReferenceUID
-        image.save_as(path)
-    with pytest.raises(VolumeError, match="name no frame of reference"):
-        SourceSeries.of_scan(StudyScan("P1", "scan", folder))
-
-
-def test_a_scan_that_is_gone_has_no_report(folder: Path) -> None:
-    with pytest.raises(VolumeError, match="does not exist any more"):
-        SourceSeries.of_scan(StudyScan("P1", "scan", folder / "gone"))
-    with pytest.raises(VolumeError, match="0 DICOM series now"):
-        SourceSeries.of_scan(StudyScan("P1", "scan", folder, files=("gone.dcm",)))

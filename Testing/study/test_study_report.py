@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import weakref
+from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,16 +18,16 @@ from dicom_files import SeriesHeader, write_series
 from typer.testing import CliRunner
 
 from SAMLandmarkLib.cli import app
-from SAMLandmarkLib.markups_files import write_markups
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.engine.settings import WorkerSettings
+from SAMLandmarkLib.io.landmark_files import write_markups
 from SAMLandmarkLib.study.executors.in_process import InProcessExecutor
 from SAMLandmarkLib.study.ledger import Ledger
 from SAMLandmarkLib.study.outcome import StudyOutcome
+from SAMLandmarkLib.study.pending import StudyRequest
 from SAMLandmarkLib.study.plan import PatientPlan, StudyPlan, StudyScan, Template
 from SAMLandmarkLib.study.report import distance_pairs, write_study_report
 from SAMLandmarkLib.study.runner import StudyRun
-from SAMLandmarkLib.study.todo import StudyRequest
-from SAMLandmarkLib.volume import Volume
-from SAMLandmarkLib.worker_settings import WorkerSettings
 
 PATIENT = "<b>P&\"1'"
 OTHER = "P 2"
@@ -237,7 +238,7 @@ def test_scans_that_are_gone_or_changed_leave_a_page_without_their_pictures(
         (gone, "can't be read any more", "gone"),
     ):
         assert result.exit_code == 0 and f"june.nii.gz {told}" in result.stderr
-        page = (tmp_path / folder / OTHER / "report.html").read_text(encoding="utf-8")
+        page = unescape((tmp_path / folder / OTHER / "report.html").read_text(encoding="utf-8"))
         assert f"june.nii.gz {told}" in page
         found = page.split('<article class="card FOUND')[1]
         assert found.count("<img") == 2 and "no picture of this scan" in found

@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.ndimage import affine_transform
 
+from SAMLandmarkLib.core.geometry import CanonicalGrid
+from SAMLandmarkLib.core.matching_options import MatchingOptions
 from SAMLandmarkLib.embedding.embedding import Image
-from SAMLandmarkLib.geometry import CanonicalGrid
 from SAMLandmarkLib.matching.alignment import align
 from SAMLandmarkLib.matching.refinement import refine
 
@@ -53,8 +54,8 @@ def test_a_stretched_neighbourhood_is_found_to_a_fraction_of_a_voxel(image, stre
     error = np.linalg.norm(aligned.positions_lps - truth, axis=1)
     assert np.median(error) < 0.2
     assert np.median(np.linalg.norm(start - truth, axis=1)) > 1.5
-    assert np.median(aligned.likeness) > 0.98
-    assert (aligned.likeness >= aligned.likeness_before).all()
+    assert np.median(aligned.ncc) > 0.98
+    assert (aligned.ncc >= aligned.ncc_before).all()
 
 
 def test_refinement_ends_with_it_and_so_errs_less_than_its_cross_correlation(image, stretched, points):
@@ -63,12 +64,12 @@ def test_refinement_ends_with_it_and_so_errs_less_than_its_cross_correlation(ima
     assert np.median(np.linalg.norm(refined.positions_lps - truth, axis=1)) < 0.3
 
 
-def test_tissue_that_is_not_the_same_stays_where_cross_correlation_put_it(image, points, monkeypatch):
+def test_tissue_that_is_not_the_same_stays_where_cross_correlation_put_it(image, points):
     """Other landmarks' surroundings, though an affine map makes any two neighbourhoods more alike."""
     others = np.roll(points, 3, axis=0)
     refined = refine(image, points, image, others)
-    monkeypatch.setattr("SAMLandmarkLib.matching.refinement.WORTH_ALIGNING", 2.0)
-    correlated = refine(image, points, image, others)
+    not_aligned = MatchingOptions().changed(alignment={"enabled": False})
+    correlated = refine(image, points, image, others, not_aligned)
     far = np.linalg.norm(points - others, axis=1) > 60.0
     assert far.sum() >= 10
     same = np.isclose(refined.positions_lps, correlated.positions_lps).all(axis=1)
@@ -80,7 +81,7 @@ def test_nothing_to_see_is_not_alike(image, points):
     for template, target in ((image, flat), (flat, image), (flat, flat)):
         aligned = align(template, points[:3], target, np.zeros((3, 3)))
         assert np.isfinite(aligned.positions_lps).all()
-        assert np.abs(aligned.likeness).max() < 0.1
+        assert np.abs(aligned.ncc).max() < 0.1
 
 
 def test_the_scan_between_voxels_is_the_same_one_by_one_as_in_cubes(image, points):

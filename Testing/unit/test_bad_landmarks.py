@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import LandmarkError, UsageError
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.markups_files import write_markups
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.io.landmark_files import write_markups
+from SAMLandmarkLib.utils.errors import LandmarkError, UsageError
 
 PointListWriter = Callable[..., Path]
 
@@ -112,7 +112,7 @@ def test_decimal_commas_are_refused_by_line(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("header", ["label,x,y", "name,l,p,s", "label;x;y;z", "carina,1,2,3"])
+@pytest.mark.parametrize("header", ["label,x,y", "name,l,p,s", "label x y z", "carina,1,2,3"])
 def test_csv_columns_that_are_not_there_are_named(tmp_path: Path, header: str) -> None:
     message = refusal(write_text(tmp_path / "a.csv", header, "carina,1,2,3"), csv_frame="LPS")
     assert f"but {header}; name the columns label,x,y,z" in message

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.errors import VolumeError
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.utils.errors import VolumeError
 
 CtWriter = Callable[..., sitk.Image]
 
@@ -77,7 +77,7 @@ def test_voxels_that_are_cut_short_beside_their_header_are_refused(
         Volume.read(tmp_path / "scan.mhd")
 
 
-@pytest.mark.parametrize("name", ["scan.txt", "scan.jpg", "scan.nii.zip", "scan"])
+@pytest.mark.parametrize("name", ["scan.txt", "scan.gif", "scan.nii.zip", "scan"])
 def test_an_extension_of_no_volume_format_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"hello")
     assert "NIfTI (.nii, .nii.gz), NRRD" in refusal(tmp_path / name)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.errors import VolumeError, VolumeWarning
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.utils.errors import VolumeError, VolumeWarning
 
 HU = 2 * np.random.default_rng(6).integers(-500, 750, (12, 14, 16)).astype(np.int16)
 CT_IMAGE, RAW_DATA = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.66"
@@ -203,10 +203,19 @@ def test_slices_that_share_a_place_are_refused(write_series: Writer) -> None:
     assert "12 slices lie in the same place as another" in message
 
 
-def test_uneven_spacing_is_refused(write_series: Writer) -> None:
+def test_uneven_spacing_is_resampled_along_the_stack(write_series: Writer) -> None:
+    # Far steps of 3 mm after near ones of 2.5 mm, as in scans of the head.
     write_series(kept=range(6))
-    message = refusal(write_series(Series(step=(0, 0, 3.0), origin=(-100.5, 20.25, -303)), kept=range(6, 12)))
-    assert "not evenly spaced" in message
+    folder = write_series(Series(step=(0, 0, 3.0), origin=(-100.5, 20.25, -303)), kept=range(6, 12))
+    with pytest.warns(VolumeWarning, match="its slices lie 2.50 to 3.00 mm apart; it was resampled evenly"):
+        volume = Volume.read(folder)
+    heights = np.array([-300 + 2.5 * k for k in range(6)] + [-303 + 3.0 * k for k in range(6, 12)])
+    for k, height in enumerate(volume.lps_from_index([[0, 0, k] for k in range(len(volume.array))])[:, 2]):
+        after = int(np.clip(np.searchsorted(heights, height), 1, 11))
+        part = (height - heights[after - 1]) / (heights[after] - heights[after - 1])
+        expected = HU[after - 1] * (1 - part) + HU[after] * part
+        assert volume.array[k] == pytest.approx(expected, abs=0.51)
+    assert volume.lps_from_index([0, 0, len(volume.array) - 1]) == pytest.approx((-100.5, 20.25, -270))
 
 
 def test_a_scout_view_among_the_slices_is_refused(write_series: Writer) -> None:
@@ -247,8 +256,8 @@ def test_refusals_leave_the_terminal_clean(write_series: Writer, capfd: pytest.C
 
 
 def test_another_modality_is_doubted(write_series: Writer) -> None:
-    folder = write_series(Series(modality="MR"))
-    with pytest.warns(VolumeWarning, match="its modality is MR, not CT"):
+    folder = write_series(Series(modality="PT"))
+    with pytest.warns(VolumeWarning, match="its modality is PT, not CT"):
         Volume.read(folder)
 
 

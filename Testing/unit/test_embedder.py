@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.embedding.embedder import Embedder
-from SAMLandmarkLib.errors import UsageError
-from SAMLandmarkLib.model.bundle import EmbeddingModel
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.models.bundle import EmbeddingModel
+from SAMLandmarkLib.utils.errors import UsageError
 
 MEBIBYTE = 2**20
 
@@ -36,20 +36,21 @@ def points(part) -> np.ndarray:
 
 def test_grids_cover_the_volume(model, part):
     embedding = Embedder(model).embed(part)
-    for level, spacing in ((embedding.fine, 4.0), (embedding.coarse, 8.0)):
+    for level, spacing in zip(embedding.levels, (4.0, 8.0), strict=True):
         assert level.grid.spacing_mm == spacing
         assert level.vectors.shape[:3] == level.grid.shape_kji
         first_edge = level.grid.origin_lps - spacing / 2
         np.testing.assert_allclose(first_edge, part.lps_from_index([-0.5, -0.5, -0.5]), atol=1e-6)
 
 
+@pytest.mark.every_processor
 def test_slabs_give_the_embedding_of_the_whole(model, part, points):
     """Exact seams: what differs is only the rounding of another order of summation."""
     whole = Embedder(model).embed(part)
     slabs = Embedder(model, max_memory=40 * MEBIBYTE).embed(part)
-    cosine = (whole.fine.at(points) * slabs.fine.at(points)).sum(dim=1)
+    cosine = (whole.finest.at(points) * slabs.finest.at(points)).sum(dim=1)
     assert cosine.min() > 0.999
-    assert (whole.fine.vectors.float() - slabs.fine.vectors.float()).abs().max() < 0.05
+    assert (whole.finest.vectors.float() - slabs.finest.vectors.float()).abs().max() < 0.05
 
 
 def test_too_little_memory_says_how_much_is_needed(model, part):
@@ -70,12 +71,12 @@ def test_storage_order_does_not_matter(model, part, points, axes):
     ijk_to_lps[:3, 3] = part.lps_from_index(corner)
     turned = Embedder(model).embed(Volume(np.ascontiguousarray(array), ijk_to_lps, "turned"))
     straight = Embedder(model).embed(part)
-    assert (straight.fine.at(points) * turned.fine.at(points)).sum(dim=1).min() > 0.99
-    assert (straight.coarse.at(points) * turned.coarse.at(points)).sum(dim=1).min() > 0.99
+    assert (straight.finest.at(points) * turned.finest.at(points)).sum(dim=1).min() > 0.99
+    assert (straight.searched.at(points) * turned.searched.at(points)).sum(dim=1).min() > 0.99
 
 
 def test_look_up_interpolates_between_cells(model, part):
-    level = Embedder(model).embed(part).fine
+    level = Embedder(model).embed(part).finest
     here, there = level.grid.lps_from_index([[10, 11, 12], [11, 11, 12]])
     middle = level.at(((here + there) / 2)[None])[0]
     ends = level.vectors[12, 11, 10].float() + level.vectors[12, 11, 11].float()
@@ -90,9 +91,9 @@ def test_air_around_the_body_is_not_embedded(model, part, points):
     ijk_to_lps[:3, 3] = part.lps_from_index([-100, -90, 0])
     embedding = Embedder(model).embed(Volume(wide, ijk_to_lps, "wide"))
     narrow = Embedder(model).embed(part)
-    assert embedding.fine.vectors.numel() < 2 * narrow.fine.vectors.numel()
+    assert embedding.finest.vectors.numel() < 2 * narrow.finest.vectors.numel()
     inner = points[part.distance_to_border_mm(points) > 40.0]
-    cosine = (embedding.fine.at(inner) * narrow.fine.at(inner)).sum(dim=1)
+    cosine = (embedding.finest.at(inner) * narrow.finest.at(inner)).sum(dim=1)
     assert len(inner) >= 10
     assert cosine.mean() > 0.9
     assert embedding.field_of_view.distance_to_border_mm(part.lps_from_index([[-50, 50, 20]]))[0] > 0
@@ -101,5 +102,5 @@ def test_air_around_the_body_is_not_embedded(model, part, points):
 def test_a_scan_of_air_is_embedded_as_it_is(model):
     air = Volume(np.full((20, 30, 40), -1000, dtype=np.int16), np.diag([2.0, 2.0, 2.0, 1.0]), "air")
     embedding = Embedder(model).embed(air)
-    assert embedding.fine.grid.size_ijk == (20, 15, 10)
-    assert len(embedding.anchors_lps) == 0
+    assert embedding.finest.grid.size_ijk == (20, 15, 10)
+    assert len(embedding.support_points_lps) == 0

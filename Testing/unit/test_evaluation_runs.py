@@ -11,25 +11,28 @@ import pytest
 import SimpleITK as sitk
 from typer.testing import CliRunner
 
-from SAMLandmarkLib.bundled import bundled_folder
-from SAMLandmarkLib.errors import UsageError
-from SAMLandmarkLib.evaluation.benchmark import BenchmarkPlan, BenchmarkSettings
-from SAMLandmarkLib.evaluation.embedding_store import EmbeddingStore
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.engine.embedded_files import EmbeddedFiles
+from SAMLandmarkLib.engine.runtime import EngineRuntime
+from SAMLandmarkLib.engine.settings import WorkerSettings
+from SAMLandmarkLib.evaluation.evaluation_plan import BenchmarkPlan, BenchmarkSettings
 from SAMLandmarkLib.evaluation.records import View
 from SAMLandmarkLib.evaluation.runs import run_evaluation_set
 from SAMLandmarkLib.evaluation.sets import read_evaluation_set
 from SAMLandmarkLib.evaluation.synthetic_runs import run_synthetic
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.transfer import TransferEngine
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.utils.bundled import bundled_folder
+from SAMLandmarkLib.utils.errors import UsageError
+
+pytestmark = pytest.mark.slow
 
 SAMPLE = bundled_folder("SampleData")
 MARGIN_MM = 20.0
 
 
 @pytest.fixture(scope="module")
-def engine():
-    return TransferEngine(device="cpu")
+def runtime(tmp_path_factory):
+    return EngineRuntime(WorkerSettings(device="cpu"), tmp_path_factory.mktemp("embeddings"))
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +64,9 @@ def run_cli(*arguments):
     return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
 
 
-def test_the_sample_pair_is_found(engine):
+def test_the_sample_pair_is_found(runtime):
     seen = []
-    run = run_evaluation_set(engine, read_evaluation_set(SAMPLE), lambda *progress: seen.append(progress))
+    run = run_evaluation_set(runtime, read_evaluation_set(SAMPLE), lambda *progress: seen.append(progress))
     errors = np.array([record.error_mm for record in run.records])
     assert len(errors) == 20 and run.embedding_seconds > 0 and run.matching_seconds > 0
     assert np.median(errors) < 4.0 and np.mean(errors <= 10) >= 0.9
@@ -71,16 +74,16 @@ def test_the_sample_pair_is_found(engine):
     assert seen == [("template → followup", 0.0)]
 
 
-def test_landmarks_of_quality_3_do_not_influence_the_others(engine, sets_folder, tmp_path):
+def test_landmarks_of_quality_3_do_not_influence_the_others(runtime, sets_folder, tmp_path):
     folder = shutil.copytree(sets_folder / "cropped", tmp_path / "with quality 3")
     table = (folder / "template.csv").read_text().splitlines()
     wrong = [f"{line.split(',')[0]},0,0,-300,3" for line in table[1:4]]
     (folder / "template.csv").write_text("\n".join([table[0], *wrong, *table[4:]]))
-    run = run_evaluation_set(engine, read_evaluation_set(folder))
+    run = run_evaluation_set(runtime, read_evaluation_set(folder))
     positions = {record.truth.label: record.found_lps for record in run.records}
     assert [record.truth.quality for record in run.records].count(3) == 3 and len(positions) == 20
     alone = LandmarkSet([each for each in LandmarkSet.read(folder / "template.csv", "LPS")][3:])
-    again = engine.transfer(
+    again = runtime.engine.transfer(
         Volume.read(folder / "template.nii.gz"), alone, Volume.read(folder / "followup.nii.gz")
     )
     for item in again:
@@ -88,22 +91,23 @@ def test_landmarks_of_quality_3_do_not_influence_the_others(engine, sets_folder,
             np.testing.assert_allclose(positions[item.label], item.position_lps, atol=1e-3)
 
 
-def test_embeddings_are_computed_once_and_come_back_the_same(engine, sets_folder):
+def test_embeddings_are_computed_once_and_come_back_the_same(runtime, sets_folder):
     template, target = (sets_folder / "cropped" / f"{name}.nii.gz" for name in ("template", "followup"))
     landmarks = LandmarkSet.read(SAMPLE / "template.csv", csv_frame="LPS")
-    with EmbeddingStore(engine, kept_in_memory=1) as embeddings:
-        fresh = engine.transfer(embeddings[template], landmarks, embeddings[target])
-        seconds = embeddings.seconds
-        restored = engine.transfer(embeddings[template], landmarks, embeddings[target])
-        assert embeddings.seconds == seconds > 0
+    scans = EmbeddedFiles(runtime, kept_in_memory=1)
+    fresh = runtime.transfer(scans[template], landmarks, scans[target])
+    seconds = scans.seconds
+    restored = runtime.transfer(scans[template], landmarks, scans[target])
+    assert scans.seconds == seconds > 0
+    assert scans[target].from_cache
     for one, other in zip(fresh, restored, strict=True):
         assert (one.status, one.confidence) == (other.status, other.confidence)
         np.testing.assert_array_equal(one.candidates[0].position_lps, other.candidates[0].position_lps)
 
 
-def test_semi_synthetic_points_are_found_and_some_vanish_by_cropping(engine, sets_folder):
+def test_semi_synthetic_points_are_found_and_some_vanish_by_cropping(runtime, sets_folder):
     path = sets_folder / "cropped" / "template.nii.gz"
-    whole, cropped = run_synthetic(engine, [path], points=15, seed=1)
+    whole, cropped = run_synthetic(runtime, [path], points=15, seed=1)
     assert len(whole.records) == len(cropped.records) == 15
     visible = [record.error_mm for record in whole.records if record.truth.view is View.VISIBLE]
     # 0.4 mm on whole chests; alignment lost would give 1.4
@@ -112,11 +116,11 @@ def test_semi_synthetic_points_are_found_and_some_vanish_by_cropping(engine, set
     np.testing.assert_array_equal(whole.records[0].truth.position_lps, cropped.records[0].truth.position_lps)
 
 
-def test_a_volume_without_a_body_is_skipped_and_named(engine, tmp_path):
+def test_a_volume_without_a_body_is_skipped_and_named(runtime, tmp_path):
     air = sitk.GetImageFromArray(np.full((20, 30, 30), -1000, dtype=np.int16))
     sitk.WriteImage(air, str(tmp_path / "air.nii.gz"))
     with pytest.warns(UserWarning):
-        whole, _ = run_synthetic(engine, [tmp_path / "air.nii.gz"], points=5, seed=0)
+        whole, _ = run_synthetic(runtime, [tmp_path / "air.nii.gz"], points=5, seed=0)
     assert whole.records == [] and "air: no edges" in whole.skipped[0]
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.bundled import bundled_folder
-from SAMLandmarkLib.errors import LandmarkError, UsageError
 from SAMLandmarkLib.evaluation.sets import (
     find_evaluation_sets,
     read_evaluation_set,
     volume_files,
     volume_name,
 )
+from SAMLandmarkLib.utils.bundled import bundled_folder
+from SAMLandmarkLib.utils.errors import LandmarkError, UsageError
 
 SHARED_SETS = Path(__file__).parents[2].parent / "shared" / "data" / "eval"
 
@@ -59,7 +59,7 @@ def test_the_worse_quality_of_both_sides_counts(three_patients):
 
 def test_template_and_followup_are_one_pair():
     (sample,) = find_evaluation_sets(bundled_folder("SampleData").parent, ["SampleData"])
-    assert [name for name in described(sample)] == [("template", "followup")]
+    assert list(described(sample)) == [("template", "followup")]
     pair = sample.pairs[0]
     assert len(pair.labels) == 20
     np.testing.assert_array_equal(pair.target.position_of["left_kidney_upper_pole"], (45.5, 52.1, -363.8))

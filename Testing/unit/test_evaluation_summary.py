@@ -9,23 +9,22 @@ import math
 import numpy as np
 import pytest
 
+from SAMLandmarkLib.engine.transfer import Candidate, Status, TransferredLandmark
 from SAMLandmarkLib.evaluation.field_of_view import field_of_view_figures
 from SAMLandmarkLib.evaluation.output import write_evaluation
 from SAMLandmarkLib.evaluation.records import CSV_COLUMNS, KnownAnswer, TransferRecord, View
 from SAMLandmarkLib.evaluation.runs import SetRun
 from SAMLandmarkLib.evaluation.summary import summarise
 from SAMLandmarkLib.evaluation.tables import summary_text
-from SAMLandmarkLib.transfer import Candidate, Status, TransferredLandmark
 
 TRUE_LPS = np.array([10.0, -20.0, 30.0])
-NOWHERE = np.full(3, np.nan)
 
 
 def answer(error_mm, status="FOUND", confidence=0.9, label="carina", template="a", target="b", **truth):
     """A transfer that misses by `error_mm`, or has no position where that is None."""
-    found = NOWHERE if error_mm is None else TRUE_LPS + (0.0, 0.0, error_mm)
-    known = KnownAnswer(label, TRUE_LPS, **truth)
-    return TransferRecord("chest", template, target, known, found, status, confidence, 0.8, 1.5, "", 0.02)
+    found = None if error_mm is None else TRUE_LPS + (0.0, 0.0, error_mm)
+    answer = TransferredLandmark(label, found, Status(status), confidence, 0.8, 1.5)
+    return TransferRecord("chest", template, target, KnownAnswer(label, TRUE_LPS, **truth), answer, 0.02)
 
 
 def item(position=None, candidates=()):
@@ -36,7 +35,7 @@ def item(position=None, candidates=()):
 
 
 def record_of(item):
-    return TransferRecord.of("chest", "a", "b", KnownAnswer("carina", TRUE_LPS), item, 0.02)
+    return TransferRecord("chest", "a", "b", KnownAnswer("carina", TRUE_LPS), item, 0.02)
 
 
 def figures(*records, semi_synthetic=False, name="chest"):

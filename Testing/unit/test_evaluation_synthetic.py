@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.bundled import bundled_folder
-from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.core.geometry import affine_from_parts
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.evaluation.edge_points import edge_points
 from SAMLandmarkLib.evaluation.synthetic import SyntheticSettings, cropped_target, synthetic_target
 from SAMLandmarkLib.evaluation.warp import SmoothWarp
-from SAMLandmarkLib.geometry import affine_from_parts
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.utils.bundled import bundled_folder
+from SAMLandmarkLib.utils.errors import UsageError
 
 TILTED = np.array([[0.98, 0.199, 0.0], [-0.199, 0.98, 0.0], [0.0, 0.0, -1.0]])
 
@@ -101,7 +101,7 @@ def test_a_folding_deformation_is_refused(random):
 
 def test_target_shows_at_the_answers_what_the_template_shows_at_the_points(wave_volume, random):
     points = wave_volume.lps_from_index(random.uniform((15, 15, 12), (45, 35, 28), size=(50, 3)))
-    settings = SyntheticSettings(shift_mm=12.0, control_spacing_mm=40.0, noise_hu=0.0)
+    settings = SyntheticSettings(shift_mm=12.0, control_spacing_mm=40.0, noise=0.0)
     target = synthetic_target(
         wave_volume, LandmarkSet.from_points([f"p{n}" for n in range(50)], points), random, settings
     )

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import UsageError
-from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
-from SAMLandmarkLib.transfer import Status
+from SAMLandmarkLib.core.landmarks import Landmark, LandmarkSet
+from SAMLandmarkLib.engine.atlas import Atlas
+from SAMLandmarkLib.engine.atlas_build import MarkedScan, build_atlas
+from SAMLandmarkLib.engine.transfer import Status
+from SAMLandmarkLib.evaluation.records import best_position
+from SAMLandmarkLib.matching.pair import PairMatcher
+from SAMLandmarkLib.utils.errors import UsageError
 
 
 def test_a_landmark_that_only_the_extra_template_shows_is_found(
@@ -50,8 +54,8 @@ def test_heat_map_is_hottest_where_the_landmark_was_found(engine, sample_embeddi
     landmark = sample_landmarks[0]
     found = engine.transfer(template, LandmarkSet([landmark]), followup)[0]
     heat_map = engine.heat_map(template, landmark.position_lps, followup)
-    assert heat_map.array.shape == heat_map.grid.shape_kji == followup.fine.vectors.shape[:3]
-    assert -1.0 <= heat_map.array.min() and heat_map.array.max() <= 1.001
+    assert heat_map.array.shape == heat_map.grid.shape_kji == followup.finest.vectors.shape[:3]
+    assert heat_map.array.min() >= -1.0 and heat_map.array.max() <= 1.001
     k, j, i = np.unravel_index(heat_map.array.argmax(), heat_map.array.shape)
     hottest_lps = heat_map.grid.lps_from_index([i, j, k])
     assert np.linalg.norm(hottest_lps - found.position_lps) < 8.0
@@ -60,3 +64,19 @@ def test_heat_map_is_hottest_where_the_landmark_was_found(engine, sample_embeddi
 def test_heat_map_of_a_point_outside_the_template_is_refused(engine, sample_embeddings):
     with pytest.raises(UsageError, match="outside the template"):
         engine.heat_map(sample_embeddings[0], np.array([900.0, 0.0, 0.0]), sample_embeddings[1])
+
+
+def test_an_atlas_of_the_template_finds_what_the_template_finds(
+    engine, sample_embeddings, sample_landmarks, sample_truth
+):
+    """Without voxels, so it is compared with matches that were not refined by the images."""
+    template, followup = sample_embeddings
+    contents = build_atlas(engine, "sample", [MarkedScan(template, sample_landmarks)])
+    located = engine.locate(followup, Atlas.of(contents, engine.model))
+    fast = PairMatcher(template, followup, engine.model.metadata.matching["fast"])
+    plain_lps = fast.match(sample_landmarks.positions_lps).matches.best_lps
+    found_lps = np.array([best_position(item) for item in located])
+    assert np.median(np.linalg.norm(found_lps - plain_lps, axis=1)) < 0.5
+    error_mm = np.linalg.norm(found_lps - sample_truth.positions_lps, axis=1)
+    assert error_mm.mean() < np.linalg.norm(plain_lps - sample_truth.positions_lps, axis=1).mean() + 0.5
+    assert located.counts()["FOUND"] >= 0.9 * len(located)

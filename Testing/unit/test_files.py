@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import SAMLandmarkLib
-from SAMLandmarkLib.errors import OutputError, SAMLandmarkError
-from SAMLandmarkLib.files import atomic_path, create_folder, sha256_of, write_atomically
+from SAMLandmarkLib.utils.errors import OutputError, SAMLandmarkError
+from SAMLandmarkLib.utils.files import atomic_path, create_folder, sha256_of, write_atomically
 
 PROJECT = Path(SAMLandmarkLib.__file__).parents[1]
 NOBODY = 65534
@@ -119,8 +119,8 @@ def test_a_folder_without_permission_is_said(locked_folder: Path) -> None:
     # Root may write anywhere, so that it has to become somebody else.
     script = f"""
 import os
-from SAMLandmarkLib.errors import OutputError
-from SAMLandmarkLib.files import create_folder, write_atomically
+from SAMLandmarkLib.utils.errors import OutputError
+from SAMLandmarkLib.utils.files import create_folder, write_atomically
 if os.getuid() == 0:
     os.setuid({NOBODY})
 folder = {str(locked_folder)!r}
@@ -207,8 +207,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_the_package_exposes_its_main_classes() -> None:
-    from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
-    from SAMLandmarkLib.volume import Volume
+    from SAMLandmarkLib.core.landmarks import Landmark, LandmarkSet
+    from SAMLandmarkLib.core.volume import Volume
 
     assert SAMLandmarkLib.Volume is Volume
     assert (SAMLandmarkLib.Landmark, SAMLandmarkLib.LandmarkSet) == (Landmark, LandmarkSet)

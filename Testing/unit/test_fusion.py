@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from SAMLandmarkLib.core.matching_options import PROFILES
 from SAMLandmarkLib.matching.fusion import fused, match_uncertainty
 from SAMLandmarkLib.matching.pair import PairMatcher
 from SAMLandmarkLib.matching.prediction import Prediction
-from SAMLandmarkLib.matching.queries import PROFILES
 
 
 def test_the_more_certain_of_match_and_prediction_has_its_way():
@@ -29,14 +29,14 @@ def test_without_a_prediction_the_match_stays():
     np.testing.assert_array_equal(drawn.uncertainty_mm, [7.0])
 
 
-@pytest.mark.parametrize("likeness", [0.8, np.nan], ids=["refined", "not refined"])
-def test_a_long_way_back_and_unlike_surroundings_are_uncertain(likeness):
-    def uncertainty(cycle_mm: float, fine: float, likeness: float) -> float:
-        return float(match_uncertainty(np.array([cycle_mm]), np.array([fine]), np.array([likeness]))[0])
+@pytest.mark.parametrize("ncc", [0.8, np.nan], ids=["refined", "not refined"])
+def test_a_long_way_back_and_unlike_surroundings_are_uncertain(ncc):
+    def uncertainty(cycle_error_mm: float, fine: float, ncc: float) -> float:
+        return float(match_uncertainty(np.array([cycle_error_mm]), np.array([fine]), np.array([ncc]))[0])
 
-    usual = uncertainty(2.0, 0.8, likeness)
-    assert uncertainty(20.0, 0.8, likeness) > usual + 3
-    unlike = uncertainty(2.0, 0.3, likeness) if np.isnan(likeness) else uncertainty(2.0, 0.8, 0.2)
+    usual = uncertainty(2.0, 0.8, ncc)
+    assert uncertainty(20.0, 0.8, ncc) > usual + 3
+    unlike = uncertainty(2.0, 0.3, ncc) if np.isnan(ncc) else uncertainty(2.0, 0.8, 0.2)
     assert unlike > usual + 4
     assert uncertainty(0.0, 1.0, 1.0) == 0.0
 
@@ -46,9 +46,9 @@ def test_a_sure_match_ignores_surroundings_that_are_wrong(engine, sample_embeddi
     """Correspondences that are all off by 30 mm draw the matches of a follow-up by a few millimetres at most."""
     template, followup = sample_embeddings
     matcher = PairMatcher(template, followup, PROFILES[profile])
-    points = template.anchors_lps[:40]
+    points = template.support_points_lps[:40]
     honest = matcher.match(points)
-    sure = honest.cycle_mm < 1.0
+    sure = honest.cycle_error_mm < 1.0
     right = matcher.correspondences
     matcher.correspondences = dataclasses.replace(right, target_lps=right.target_lps + (0.0, 30.0, 0.0))
     misled = matcher.match(points)

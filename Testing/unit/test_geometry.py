@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.geometry import (
+from SAMLandmarkLib.core.geometry import (
     LPS_FROM_RAS,
     CanonicalGrid,
     affine_from_parts,

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import LandmarkError
-from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
-from SAMLandmarkLib.markups_files import write_markups
+from SAMLandmarkLib.core.landmarks import Landmark, LandmarkSet
+from SAMLandmarkLib.io.landmark_files import write_markups
+from SAMLandmarkLib.utils.errors import LandmarkError
 
 PointListWriter = Callable[..., Path]
 SLICER_FILES = Path(__file__).parent / "data"
@@ -99,7 +99,7 @@ def test_csv_columns_may_come_in_any_order_with_others_between(tmp_path: Path) -
 
 
 def test_the_bundled_points_lie_in_the_bundled_scans(sample_folder: Path) -> None:
-    from SAMLandmarkLib.volume import Volume
+    from SAMLandmarkLib.core.volume import Volume
 
     for name in ("template", "followup"):
         landmarks = LandmarkSet.read(sample_folder / f"{name}.csv", csv_frame="LPS")
@@ -128,10 +128,13 @@ def test_points_without_a_position_are_kept_without_one(
     assert np.isnan(landmarks.positions_lps).all()
 
 
-def test_of_several_markups_the_first_point_list_is_read(write_point_lists: PointListWriter) -> None:
-    second = {"controlPoints": [{"label": "second", "position": [4, 5, 6]}]}
-    path = write_point_lists({"type": "Line"}, {}, second)
-    assert LandmarkSet.read(path).labels == ("carina",)
+def test_of_several_markups_every_point_list_is_read_in_its_own_frame(
+    write_point_lists: PointListWriter,
+) -> None:
+    second = {"controlPoints": [{"label": "second", "position": [4, 5, 6]}], "coordinateSystem": "RAS"}
+    landmarks = LandmarkSet.read(write_point_lists({"type": "Line"}, {}, second))
+    assert landmarks.labels == ("carina", "second")
+    assert landmarks.positions_lps.tolist() == [[1, 2, 3], [-4, -5, 6]]
 
 
 @pytest.mark.parametrize("unit", ["mm", ["mm", "UCUM", "millimeter"]])

@@ -12,6 +12,7 @@ from SAMLandmarkLib.evaluation.confidence import (
     reliability_table,
     risk_coverage,
 )
+from SAMLandmarkLib.evaluation.laterality import mirrored_label
 from SAMLandmarkLib.evaluation.metrics import (
     bootstrap_intervals,
     error_statistics,
@@ -20,7 +21,6 @@ from SAMLandmarkLib.evaluation.metrics import (
     resampled_statistics,
     scan_weights,
 )
-from SAMLandmarkLib.evaluation.sides import mirrored_label
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from SAMLandmarkLib.model.folding import fold_batch_norm
-from SAMLandmarkLib.model.network import BranchConfig, EmbeddingBranch, SamNetwork, space_to_depth
+from SAMLandmarkLib.models.folding import fold_batch_norm
+from SAMLandmarkLib.models.network import BranchConfig, EmbeddingBranch, SamNetwork, space_to_depth
 
 HALF = 1e-3
 """How far float16 numbers of at most 1 may be from each other, rounded from almost the same."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.errors import VolumeError
-from SAMLandmarkLib.geometry import LPS_FROM_RAS, affine_from_parts
-from SAMLandmarkLib.nifti import read_nifti
+from SAMLandmarkLib.core.geometry import LPS_FROM_RAS, affine_from_parts
+from SAMLandmarkLib.io.nifti import read_nifti_header
+from SAMLandmarkLib.io.voxel_bytes import read_voxels
+from SAMLandmarkLib.utils.errors import VolumeError
 
 ARRAY = np.random.default_rng(2).integers(-1000, 1500, (6, 7, 8)).astype(np.int16)
 TURN = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
@@ -27,6 +28,11 @@ DATATYPE, PIXDIM, VOX_OFFSET, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, SFORM = (
     254,
     280,
 )
+
+
+def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    header = read_nifti_header(path)
+    return read_voxels(header), header.ijk_to_lps, header.doubts
 
 
 def write_nifti(path: Path, direction: np.ndarray = TURN, **patches: bytes) -> sitk.Image:

@@ -45,7 +45,7 @@ def test_is_not_misled_by_a_third_of_wrong_matches(rng):
 
 def test_spread_grows_where_correspondences_end(rng):
     prediction = correspondences(rng, 200).predict(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 420.0]]))
-    assert prediction.spread_mm[1] > 2 * prediction.spread_mm[0]
+    assert prediction.prediction_sigma_mm[1] > 2 * prediction.prediction_sigma_mm[0]
 
 
 def test_few_correspondences_still_give_the_shift(rng):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from SAMLandmarkLib.core.geometry import CanonicalGrid
 from SAMLandmarkLib.embedding.embedding import Image
-from SAMLandmarkLib.geometry import CanonicalGrid
 from SAMLandmarkLib.matching.refinement import refine
 
 
@@ -30,7 +30,7 @@ def test_finds_a_shifted_copy_to_a_fraction_of_a_voxel(image, sample_template, s
     error = np.linalg.norm(refined.positions_lps - points - shift, axis=1)
     assert np.median(error) < 0.25
     assert error.max() < 0.6
-    assert refined.likeness.min() > 0.95
+    assert refined.ncc.min() > 0.95
 
 
 def test_one_point_alone_goes_where_it_goes_among_many(image, sample_followup, sample_landmarks):
@@ -49,19 +49,19 @@ def test_nothing_to_compare_moves_nothing_far_and_is_not_alike(image, sample_lan
     refined = refine(image, sample_landmarks.positions_lps[:1], flat, start)
     assert np.isfinite(refined.positions_lps).all()
     assert np.abs(refined.positions_lps - start).max() <= 17.0
-    assert abs(refined.likeness[0]) < 0.1
+    assert abs(refined.ncc[0]) < 0.1
 
 
 def test_cubes_are_the_scan_itself_and_repeat_its_border(image, sample_template):
     index = np.array([[40, 50, 30]])
     cube = image.cubes(image.grid.lps_from_index(index), 2, 2.0)[0]
-    expected = image.hu[28:33, 48:53, 38:43].float()
+    expected = image.values[28:33, 48:53, 38:43].float()
     torch.testing.assert_close(cube, expected, atol=1e-2, rtol=0)
     corner = image.cubes(image.grid.lps_from_index([[-5, -5, -5]]), 1, 2.0)[0]
-    assert torch.equal(corner, torch.full((3, 3, 3), float(image.hu[0, 0, 0])))
+    assert torch.equal(corner, torch.full((3, 3, 3), float(image.values[0, 0, 0])))
 
 
 def test_cubes_between_voxels_are_their_mean(image):
     index = np.array([[40.5, 50.0, 30.0]])
     value = image.cubes(image.grid.lps_from_index(index), 0, 2.0)[0, 0, 0, 0]
-    assert value == pytest.approx(float(image.hu[30, 50, 40:42].float().mean()), abs=0.01)
+    assert value == pytest.approx(float(image.values[30, 50, 40:42].float().mean()), abs=0.01)

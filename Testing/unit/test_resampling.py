@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from SAMLandmarkLib import resampling
-from SAMLandmarkLib.geometry import CanonicalGrid, transform_points
-from SAMLandmarkLib.resampling import MAXIMUM_HU, MINIMUM_HU, resample_to_grid
+from SAMLandmarkLib.core import resampling
+from SAMLandmarkLib.core.geometry import CanonicalGrid, transform_points
+from SAMLandmarkLib.core.modality import CT
+from SAMLandmarkLib.core.resampling import resample_to_grid
 
 BLOBS_LPS = np.array([[12.3, -7.7, 21.4], [-15.2, 9.1, -3.3]])
 BLOB_WIDTH_MM = 6.0
@@ -113,7 +114,7 @@ def test_outside_the_scan_is_air_and_inside_is_not(direction: np.ndarray) -> Non
     result = resample_to_grid(np.full(size[::-1], 40, np.int16), ijk_to_lps, grid)
     assert result[inside(direction, spacing, grid, margin_mm=0.01)] == pytest.approx(40, abs=1e-3)
     outside = ~inside(direction, spacing, grid, margin_mm=-0.01)
-    assert (result[outside] == MINIMUM_HU).all()
+    assert (result[outside] == CT.padding_value).all()
 
 
 def test_a_linear_ramp_comes_out_as_the_same_ramp(axis_direction: np.ndarray) -> None:
@@ -140,7 +141,7 @@ def test_padding_is_clipped_before_it_can_bleed() -> None:
     array[:, :, :10] = -30000
     array[:, :, 15:] = 30000
     result = resample_to_grid(array, np.eye(4), CanonicalGrid.covering(np.eye(4), (20, 20, 20), 1.0))
-    assert np.unique(result).tolist() == [MINIMUM_HU, 0.0, MAXIMUM_HU]
+    assert np.unique(result).tolist() == [-1024.0, 0.0, 3071.0]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])

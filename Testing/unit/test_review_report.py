@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import re
 import struct
+import sys
 import zlib
+from html import unescape
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from SAMLandmarkLib.crops import axial_crop, coronal_crop
-from SAMLandmarkLib.geometry import affine_from_parts
+from SAMLandmarkLib.core.crops import axial_crop, coronal_crop
+from SAMLandmarkLib.core.geometry import affine_from_parts
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.reporting import environment
+from SAMLandmarkLib.reporting.crop_pictures import png
+from SAMLandmarkLib.reporting.review_page import ReportScan, report_page, write_report
 from SAMLandmarkLib.review import ReviewItem, ReviewState
-from SAMLandmarkLib.review.report import ReportScan, report_page, write_report
-from SAMLandmarkLib.review.report_pictures import png
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.utils.errors import UsageError
 
 MAY = "scan-may"
 PLACE = (0.0, 0.0, 0.0)
@@ -33,7 +37,7 @@ def a_volume(name: str = "CT") -> Volume:
 
 def an_item(label: str, status: str, confidence: float, **values) -> ReviewItem:
     place = None if status == "MISSING" else (1.0, 2.0, 3.0)
-    return ReviewItem(
+    return ReviewItem.of(
         label, status, confidence, template_lps=PLACE, transferred_lps=place, position_lps=place, **values
     )
 
@@ -43,7 +47,7 @@ def state() -> ReviewState:
     items = [
         an_item("sure", "FOUND", 0.95),
         an_item("unsure", "DOUBTFUL", 0.55, reason="low similarity"),
-        an_item("very unsure", "DOUBTFUL", 0.25, cycle_mm=12.5, similarity=0.4),
+        an_item("very unsure", "DOUBTFUL", 0.25, cycle_error_mm=12.5, similarity=0.4),
         an_item("gone", "MISSING", 0.05, reason="outside field of view"),
         an_item("<b>&\"'", "FOUND", 0.9),
     ]
@@ -83,7 +87,7 @@ def test_numbers_and_decisions_are_told(page):
     card = page.split('<article class="card')[1]
     for text in ("25%", "12.5 mm", "0.40", "not reviewed", "1.0, 2.0, 3.0", "3.7 mm"):
         assert text in card, text
-    corrected = page.split('<article class="card')[4]
+    corrected = unescape(page.split('<article class="card')[4])
     assert "corrected" in corrected and "5.0, 6.0, 7.0" in corrected and "The engine's place" in corrected
     assert "model 7.8" in page and "AB &lt;x&gt;" in page
 
@@ -93,6 +97,14 @@ def test_a_scan_without_voxels_or_landmarks_still_has_its_section(state):
     page = report_page(ReportScan("april", "April"), bare, state)
     assert "<img" not in page
     assert "No landmarks were transferred to this scan." in page
+
+
+def test_without_jinja2_it_tells_what_to_install(state, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    environment._environment.cache_clear()
+    with pytest.raises(UsageError, match="pip install Jinja2"):
+        write_report(tmp_path / "r.html", ReportScan("april", "April"), [], state)
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_it_is_written_as_utf_8(tmp_path, state):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from SAMLandmarkLib.core.matching_options import PROFILES
 from SAMLandmarkLib.embedding.embedding import Embedding
-from SAMLandmarkLib.matching import search as search_module
 from SAMLandmarkLib.matching.pair import PairMatcher
 from SAMLandmarkLib.matching.prediction import Prediction
-from SAMLandmarkLib.matching.queries import PROFILES, Queries
 from SAMLandmarkLib.matching.search import search
-from SAMLandmarkLib.threads import side_by_side, torch_threads
+from SAMLandmarkLib.matching.types import Queries
+from SAMLandmarkLib.utils.threads import side_by_side, torch_threads
 
 FAST = PROFILES["fast"]
 POINTS = 300
@@ -37,16 +37,16 @@ def matcher(template, followup) -> PairMatcher:
 
 @pytest.fixture(scope="module")
 def points(template) -> np.ndarray:
-    return template.anchors_lps[:POINTS] + 1.7
+    return template.support_points_lps[:POINTS] + 1.7
 
 
 def test_near_its_predicted_place_a_point_is_found_where_the_whole_search_finds_it(
-    template, followup, matcher, points, monkeypatch
+    template, followup, matcher, points
 ):
     queries, prediction = Queries.at(template, points), matcher.predict(points)
-    near = search(queries, followup, FAST, prediction)
-    monkeypatch.setattr(search_module, "NEAR_REACHES", ())
-    everywhere = search(queries, followup, FAST, prediction)
+    near = search(queries, followup, FAST.search, prediction)
+    whole = FAST.changed(search={"near_reaches_cells": ()})
+    everywhere = search(queries, followup, whole.search, prediction)
     apart_mm = np.linalg.norm(near.best_lps - everywhere.best_lps, axis=1)
     # the whole search follows four coarse peaks only, so in some places the near one finds better
     assert np.mean(apart_mm < 0.01) > 0.95
@@ -57,18 +57,18 @@ def test_near_its_predicted_place_a_point_is_found_where_the_whole_search_finds_
 def test_a_place_far_from_a_wrong_prediction_still_wins(template, followup, matcher, points):
     """A prediction may be wrong: a much better match beyond its reach must be found all the same."""
     predicted = matcher.predict(points)
-    right = search(Queries.at(template, points), followup, FAST, predicted)
+    right = search(Queries.at(template, points), followup, FAST.search, predicted)
     convincing = right.score[:, 0] > 1.5
     assert convincing.sum() >= 20
     wrong = Prediction(predicted.positions_lps[convincing] + [0.0, 70.0, 0.0], np.full(convincing.sum(), 3.0))
-    found = search(Queries.at(template, points[convincing]), followup, FAST, wrong)
+    found = search(Queries.at(template, points[convincing]), followup, FAST.search, wrong)
     apart_mm = np.linalg.norm(found.best_lps - right.best_lps[convincing], axis=1)
     assert np.mean(apart_mm < 2.0) > 0.7
 
 
 def test_a_place_predicted_beside_the_scan_is_looked_for_in_all_of_it(template, followup, points):
     beside = Prediction(np.full((3, 3), 5000.0), np.full(3, 3.0))
-    found = search(Queries.at(template, points[:3]), followup, FAST, beside)
+    found = search(Queries.at(template, points[:3]), followup, FAST.search, beside)
     assert np.isfinite(found.best_lps).all() and np.isfinite(found.score[:, 0]).all()
 
 
@@ -79,16 +79,16 @@ def test_many_points_are_found_where_few_are(template, followup, matcher, points
         np.testing.assert_allclose(
             together.matches.best_lps[start : start + 3], few.matches.best_lps, atol=0.05
         )
-        np.testing.assert_allclose(together.cycle_mm[start : start + 3], few.cycle_mm, atol=0.1)
+        np.testing.assert_allclose(together.cycle_error_mm[start : start + 3], few.cycle_error_mm, atol=0.1)
         # the other candidates too: the confidence knows how much worse the next one is
         np.testing.assert_allclose(together.matches.margin[start : start + 3], few.matches.margin, atol=0.02)
 
 
-def test_thinned_vectors_are_means_of_eight(template):
-    fine, thinned = template.fine.vectors, template.thinned.vectors
-    assert thinned.shape[:3] == template.coarse.vectors.shape[:3]
+def test_pooled_vectors_are_means_of_eight(template):
+    fine, fine_pooled = template.finest.vectors, template.fine_pooled.vectors
+    assert fine_pooled.shape[:3] == template.searched.vectors.shape[:3]
     mean = fine[2:4, 4:6, 6:8].float().mean(dim=(0, 1, 2))
-    torch.testing.assert_close(thinned[1, 2, 3].float(), mean, atol=2e-3, rtol=0)
+    torch.testing.assert_close(fine_pooled[1, 2, 3].float(), mean, atol=2e-3, rtol=0)
 
 
 def test_parts_come_back_in_order_from_threads_of_their_own():

@@ -13,6 +13,8 @@ from SAMLandmarkLib.training.mining import MinedPair, load_mined, mine, save_min
 from SAMLandmarkLib.training.pairs import draw_mined_pair
 from SAMLandmarkLib.training.pool import VolumePool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pool(sample_folder) -> VolumePool:
@@ -75,6 +77,8 @@ def test_views_of_a_mined_pair_show_corresponding_tissue(pool, mined, branch):
 
 def test_points_too_thin_for_any_patch_do_not_stop_the_run(pool):
     few = np.array([[20.0, 20.0, 20.0], [90.0, 90.0, 60.0]], dtype=np.float32)
-    pair = draw_mined_pair(pool, [MinedPair(0, 1, few, few)], FINE, TrainingConfig(), np.random.default_rng(0))
+    pair = draw_mined_pair(
+        pool, [MinedPair(0, 1, few, few)], FINE, TrainingConfig(), np.random.default_rng(0)
+    )
     assert len(pair.index_a) >= 96
     assert pair.slack_mm == 0.0

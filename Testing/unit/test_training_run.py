@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from SAMLandmarkLib.errors import ModelError, UsageError
-from SAMLandmarkLib.model.bundle import EmbeddingModel
+from SAMLandmarkLib.models.bundle import EmbeddingModel
+from SAMLandmarkLib.models.precision import compute_dtype, precision_name
 from SAMLandmarkLib.training import mining, trainer
-from SAMLandmarkLib.training.command import TrainingRequest, export_run, mean_state, run_training
+from SAMLandmarkLib.training.checkpoint import averaged_network
+from SAMLandmarkLib.training.command import TrainingRequest, export_runs, mean_state, run_training
 from SAMLandmarkLib.training.config import TrainingConfig
 from SAMLandmarkLib.training.losses import retrieval_accuracy, soft_info_nce
 from SAMLandmarkLib.training.pool import VolumePool, pack
-from SAMLandmarkLib.training.trainer import averaged_network
+from SAMLandmarkLib.utils.errors import ModelError, UsageError
+
+pytestmark = pytest.mark.slow
 
 CPU = torch.device("cpu")
+SMALL_BRANCH = {"patch_kji": [32, 32, 32], "channels": [8, 12, 16], "blocks": [1, 1, 1], "dimension": 16}
 SMALL = {
-    "fine": {"patch_kji": [48, 48, 48]},
-    "coarse": {"patch_kji": [48, 48, 48]},
+    "fine": SMALL_BRANCH,
+    "coarse": SMALL_BRANCH,
+    "body": None,
     "pairs_per_step": 1,
     "anchors": 128,
     "warmup_steps": 4,
     # mining matches thousands of points; it has tests of its own
     "mine_from": 1.0,
 }
-LOG_STEPS = 30
+LOG_STEPS = 15
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,10 @@ def config_path(tmp_path_factory) -> Path:
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return torch.load(run / "checkpoint.pt", weights_only=True)["network"]
+    levels = torch.load(run / "checkpoint.pt", weights_only=True)["levels"]
+    return {
+        f"{name}.{key}": value for name, level in levels.items() for key, value in level["network"].items()
+    }
 
 
 def test_training_learns_and_exports_a_working_model(sample_folder, config_path, tmp_path, monkeypatch):
@@ -60,6 +69,51 @@ def test_training_learns_and_exports_a_working_model(sample_folder, config_path,
     assert sorted(metadata.training["volumes"][""]) == ["followup", "template"]
 
 
+@pytest.mark.every_processor
+def test_a_step_computes_as_the_processor_can_and_the_model_says_how(sample_folder, config_path, tmp_path):
+    precision = precision_name(compute_dtype(CPU))
+    request = TrainingRequest(sample_folder, tmp_path / "run", steps=1, device="cpu", config=config_path)
+    metadata = EmbeddingModel.load(run_training(request), "cpu").metadata
+    assert metadata.training["steps_in"] == {precision: 1}
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert checkpoint["precision"] == precision
+
+
+def test_a_run_goes_on_in_another_precision_and_says_so(sample_folder, config_path, tmp_path, caplog):
+    first = TrainingRequest(
+        sample_folder, tmp_path / "run", steps=1, device="cpu", config=config_path, precision="fp32"
+    )
+    run_training(first)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    # as a machine with bfloat16 would have left it
+    for level in state["levels"].values():
+        level["steps_in"] = {"bf16": 1}
+    torch.save(state | {"precision": "bf16"}, checkpoint)
+    path = run_training(replace(first, steps=2, resume=True))
+    assert EmbeddingModel.load(path, "cpu").metadata.training["steps_in"] == {"bf16": 1, "fp32": 1}
+    note = "goes on in fp32 from step 1; computed in bf16 before"
+    assert note in caplog.text
+    (row,) = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    assert (row["step"], row["precision"], row["note"]) == (1, "fp32", note)
+
+
+def test_checkpoint_of_a_network_of_another_shape_is_refused(sample_folder, config_path, tmp_path):
+    request = TrainingRequest(sample_folder, tmp_path / "run", steps=1, device="cpu", config=config_path)
+    run_training(request)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(SMALL | {"fine": SMALL_BRANCH | {"dimension": 24}}))
+    with pytest.raises(ModelError, match=r"checkpoint\.pt: the network there has another shape .*--config"):
+        run_training(replace(request, steps=2, resume=True, config=other))
+
+
+def test_channels_and_blocks_that_are_no_network_are_refused(sample_folder, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(SMALL | {"coarse": SMALL_BRANCH | {"blocks": [1, 1]}}))
+    with pytest.raises(UsageError, match=r"channels \[8, 12, 16\] and blocks \[1, 1\] are no network"):
+        run_training(TrainingRequest(sample_folder, tmp_path / "run", steps=1, device="cpu", config=path))
+
+
 def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, tmp_path, monkeypatch):
     config_path = tmp_path / "mining.json"
     config_path.write_text(json.dumps(SMALL | {"mine_from": 0.65}))
@@ -74,11 +128,11 @@ def test_resumed_run_ends_as_an_undisturbed_one(sample_folder, tmp_path, monkeyp
     with pytest.MonkeyPatch.context() as patch:
         original = trainer.Trainer._train_step
 
-        def cut_off(self, progress):
+        def cut_off(self, pending, minutes, steps):
             if self.step == 2:
                 self.save()
                 raise KeyboardInterrupt
-            return original(self, progress)
+            return original(self, pending, minutes, steps)
 
         patch.setattr(trainer.Trainer, "_train_step", cut_off)
         with pytest.raises(KeyboardInterrupt):
@@ -94,14 +148,14 @@ def test_the_mean_of_two_states_of_a_run_is_exported(sample_folder, config_path,
         run_training(
             TrainingRequest(sample_folder, tmp_path / name, steps=steps, device="cpu", config=config_path)
         )
-    path = export_run(tmp_path / "second", tmp_path / "mean.pt", "1", average_with=tmp_path / "first")
+    path = export_runs([tmp_path / "second"], tmp_path / "mean.pt", "1", average_with=tmp_path / "first")
     assert EmbeddingModel.load(path, "cpu").metadata.training["averaged_with"]["steps"] == 1
     states = [
         averaged_network(torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)).state_dict()
         for name in ("first", "second")
     ]
     mean = mean_state(*states)
-    name = "coarse_branch.head.weight"
+    name = "branches.1.head.weight"
     assert not torch.equal(states[0][name], states[1][name])
     torch.testing.assert_close(mean[name], (states[0][name] + states[1][name]) / 2)
 
@@ -116,10 +170,11 @@ def test_a_run_begins_with_the_last_weights_of_another(sample_folder, config_pat
             )
         )
     # the last weights are the averaged ones, which export takes too
-    first = averaged_network(torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True)).state_dict()
+    first = averaged_network(torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True))
     second = weights(tmp_path / "second")
-    for name in ("coarse_branch.head.weight", "fine_branch.head.weight"):
-        torch.testing.assert_close(second[name], first[name], atol=1e-6, rtol=1e-5)
+    for name in ("coarse", "fine"):
+        expected = first.branch(name).head.weight
+        torch.testing.assert_close(second[f"{name}.head.weight"], expected, atol=1e-6, rtol=1e-5)
     with pytest.raises(ModelError, match="no checkpoint that a run can go on from"):
         run_training(
             TrainingRequest(
@@ -141,7 +196,7 @@ def test_damaged_checkpoint_is_named(sample_folder, config_path, tmp_path):
             TrainingRequest(sample_folder, tmp_path, steps=1, resume=True, device="cpu", config=config_path)
         )
     with pytest.raises(ModelError, match="no checkpoint that a run can go on from"):
-        export_run(tmp_path, tmp_path / "model.pt")
+        export_runs([tmp_path], tmp_path / "model.pt")
 
 
 def test_length_is_asked_for(sample_folder, tmp_path):
@@ -177,7 +232,7 @@ def test_packed_volumes_are_those_of_the_folder(sample_folder, tmp_path):
     packed, read = (VolumePool.read(source, {}, CPU) for source in (tmp_path / "volumes.npz", sample_folder))
     for one, other in zip(packed.volumes, read.volumes, strict=True):
         assert one.name == other.name
-        torch.testing.assert_close(one.hu[2.0], other.hu[2.0])
+        torch.testing.assert_close(one.values[2.0], other.values[2.0])
 
 
 def test_group_weights_decide_what_is_drawn(sample_folder, tmp_path):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from SAMLandmarkLib.training import appearance
-from SAMLandmarkLib.training.appearance import vary_appearance
+from SAMLandmarkLib.core.modality import CT
+from SAMLandmarkLib.training import ct_appearance
 from SAMLandmarkLib.training.config import COARSE, FINE, TrainingConfig
+from SAMLandmarkLib.training.ct_appearance import vary_appearance
 from SAMLandmarkLib.training.pairs import draw_pair
 from SAMLandmarkLib.training.pool import VolumePool
 from SAMLandmarkLib.training.views import cut, random_map
@@ -39,13 +40,13 @@ def test_cut_reads_the_volume_where_the_map_says():
     hu = torch.from_numpy((3 * x - 2 * y + 5 * z).astype(np.int16))
     index = torch.tensor([[[[10.25, 20.5, 7.0], [48.5, 1.0, 28.5]], [[0.0, 0.0, 0.0], [49.0, 39.0, 29.0]]]])
     expected = 3 * index[..., 0] - 2 * index[..., 1] + 5 * index[..., 2]
-    torch.testing.assert_close(cut(hu, index), expected, atol=1e-2, rtol=0)
+    torch.testing.assert_close(cut(hu, index, CT.padding_value), expected, atol=1e-2, rtol=0)
 
 
 def test_cut_gives_air_outside():
     hu = torch.full((20, 20, 20), 50, dtype=torch.int16)
     outside = torch.tensor([[[[-5.0, 3.0, 3.0], [3.0, 30.0, 3.0], [10.0, 10.0, 10.0]]]])
-    assert cut(hu, outside)[0, 0].tolist() == [-1024.0, -1024.0, 50.0]
+    assert cut(hu, outside, CT.padding_value)[0, 0].tolist() == [-1024.0, -1024.0, 50.0]
 
 
 def test_corresponding_points_show_the_same_tissue(pool):
@@ -74,8 +75,8 @@ def test_same_seed_gives_the_same_pair(pool):
 
 def test_appearance_changes_values_but_not_places(pool, monkeypatch):
     # hidden boxes take away what would correlate; they have a test of their own
-    monkeypatch.setattr(appearance, "_hide", lambda hu, rng: hu)
-    hu = pool.volumes[0].hu[2.0][20:68, 40:120, 40:120].float()
+    monkeypatch.setattr(ct_appearance, "_hide", lambda hu, rng, sides: hu)
+    hu = pool.volumes[0].values[2.0][20:68, 40:120, 40:120].float()
     for seed in range(12):
         varied = vary_appearance(hu.clone(), np.random.default_rng(seed))
         assert varied.shape == hu.shape and torch.isfinite(varied).all()
@@ -85,12 +86,12 @@ def test_appearance_changes_values_but_not_places(pool, monkeypatch):
 
 
 def test_hidden_boxes_have_one_value_and_leave_the_rest_as_it_was(pool):
-    hu = pool.volumes[0].hu[2.0][20:68, 40:120, 40:120].float() + torch.rand(48, 80, 80)
+    hu = pool.volumes[0].values[2.0][20:68, 40:120, 40:120].float() + torch.rand(48, 80, 80)
     for seed in range(6):
-        hidden = appearance._hide(hu, np.random.default_rng(seed))
+        hidden = ct_appearance._hide(hu, np.random.default_rng(seed))
         changed = hidden[hidden != hu]
         assert 8**3 <= len(changed) < hu.numel() / 2
-        assert len(changed.unique()) <= appearance.HIDDEN_BOXES
+        assert len(changed.unique()) <= ct_appearance.HIDDEN_BOXES
 
 
 def _sampled(image: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

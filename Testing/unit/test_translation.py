@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import VolumeError
-from SAMLandmarkLib.matching import judgement
+from SAMLandmarkLib.core.volume_checks import check_spacing, ct_warnings
+from SAMLandmarkLib.matching import decision
 from SAMLandmarkLib.review.reasons import reason_in_words
 from SAMLandmarkLib.session.status import step_in_words
-from SAMLandmarkLib.translation import Sentence, _, pack, sentence_of, set_translator, unpack
-from SAMLandmarkLib.volume_checks import check_spacing, ct_warnings
+from SAMLandmarkLib.utils.errors import VolumeError
+from SAMLandmarkLib.utils.translation import Sentence, _, pack, sentence_of, set_translator, unpack
 
 GERMAN = {
     "the {color} scan": "die {color}e Aufnahme",
@@ -50,7 +50,7 @@ def test_sentences_are_said_in_the_users_language(german: None) -> None:
 
 def test_a_translator_is_told_the_file_that_a_sentence_stands_in() -> None:
     assert _example().context == "unit.test_translation"
-    assert ct_warnings(np.zeros((4, 4, 4)))[0].context == "SAMLandmarkLib.volume_checks"
+    assert ct_warnings(np.zeros((4, 4, 4)))[0].context == "core.volume_checks"
 
 
 def test_a_translation_that_lacks_a_placeholder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_sentences_can_be_copied_and_stored() -> None:
 
 EVIDENCE = {
     "border_mm": {"border_mm": -3.0},
-    "cycle_mm": {"cycle_mm": 14.0},
+    "cycle_error_mm": {"cycle_error_mm": 14.0},
     "deviation_mm": {"deviation_mm": 30.0},
     "margin": {"margin": 0.01},
     "none": {},
@@ -89,13 +89,19 @@ EVIDENCE = {
 def test_every_reason_of_the_engine_is_known(
     changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = {"border_mm": 20.0, "cycle_mm": 1.0, "deviation_mm": 1.0, "spread_mm": 2.0, "margin": 0.5}
+    usual = {
+        "border_mm": 20.0,
+        "cycle_error_mm": 1.0,
+        "deviation_mm": 1.0,
+        "prediction_sigma_mm": 2.0,
+        "margin": 0.5,
+    }
     values = {name: [value] for name, value in (usual | changes).items()}
     evidence = SimpleNamespace(matches=SimpleNamespace(margin=values.pop("margin")), **values)
-    _is_translated(judgement._reason(evidence, 0), monkeypatch)
+    _is_translated(decision._reason(evidence, 0), monkeypatch)
 
 
-@pytest.mark.parametrize("reason", [judgement.OUTSIDE_TEMPLATE, judgement.NOT_DEFINED])
+@pytest.mark.parametrize("reason", [decision.OUTSIDE_TEMPLATE, decision.NOT_DEFINED])
 def test_the_reasons_for_points_outside_the_template_are_known(
     reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

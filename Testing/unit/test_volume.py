@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.errors import VolumeWarning
-from SAMLandmarkLib.geometry import CanonicalGrid, affine_from_parts
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.geometry import CanonicalGrid, affine_from_parts
+from SAMLandmarkLib.core.modality import CT
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.utils.errors import VolumeWarning
 
 CtWriter = Callable[..., sitk.Image]
 SPACING = (0.7, 0.9, 2.5)
@@ -159,7 +160,7 @@ def test_values_that_are_not_ct_are_doubted(
     array = np.linspace(low, high, 12 * 14 * 16).reshape(12, 14, 16).astype(np.float32)
     write_ct(path, array)
     with pytest.warns(VolumeWarning, match=words) as caught:
-        volume = Volume.read(path)
+        volume = Volume.read(path, modality=CT)
     assert str(path) in str(caught[0].message)
     assert len(volume.warnings) == 1
     assert words in volume.warnings[0]

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
-from SAMLandmarkLib.markups_files import write_markups
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.landmarks import Landmark, LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.io.landmark_files import write_markups
 
 # The tests share helpers that lie beside this file.
 sys.path.insert(0, str(Path(__file__).parent))

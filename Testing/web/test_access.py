@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +27,7 @@ def open_page(start_server, files):
 def _get(server, path: str, headers: dict[str, str] | None = None) -> tuple[int, str, str]:
     """Status, text, and the cookie that was set."""
     address = urlsplit(server.address)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=180)
     connection.request("GET", path, headers=headers or {})
     answer = connection.getresponse()
     cookie = (answer.getheader("Set-Cookie") or "").split(";")[0]
@@ -43,7 +45,7 @@ def _websocket(server, **headers: str) -> int:
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
     address = urlsplit(server.address)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=180)
     connection.request("GET", "/ws", headers=upgrade | headers)
     status = connection.getresponse().status
     connection.close()
@@ -77,6 +79,27 @@ def test_another_web_site_can_not_open_the_websocket_with_the_browser_s_cookie(g
     status, _, cookie = _get(guarded, "/?token=correct%20horse")
     assert (status, bool(cookie)) == (302, True)
     assert _websocket(guarded, Cookie=cookie, Origin="http://evil.example") == 403
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[evil", "null", "\xff"])
+def test_an_origin_that_is_damaged_is_refused(guarded, origin):
+    status, _, cookie = _get(guarded, "/?token=correct%20horse")
+    assert status == 302
+    assert _websocket(guarded, Cookie=cookie, Origin=origin) == 403
+
+
+def test_who_only_asks_for_the_websocket_does_not_take_the_page(guarded):
+    _, _, cookie = _get(guarded, "/?token=correct%20horse")
+    assert _get(guarded, "/ws", {"Cookie": cookie})[0] == 400
+    assert _get(guarded, "/?token=correct%20horse")[0] == 302
+
+
+def test_many_guesses_at_once_are_looked_at_one_after_the_other(guarded):
+    begun = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: _get(guarded, f"/?token={number}")[0], range(8)))
+    assert set(answers) == {403}
+    assert time.monotonic() - begun >= 8 * 0.5
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "[evil", "127.0.0.1.evil.example"])

@@ -139,22 +139,23 @@ def test_scans_scroll_together_on_demand_only(visitor):
         offsets = visitor.state("offsets")
         return [float(offsets[view].split()[1]) for view in (TEMPLATE, FOLLOW_UP)]
 
-    def scroll():
+    def scroll(*moving):
+        """Scroll over the template by four slices, each of which has arrived before the next."""
         before = millimeters()
         visitor.hover(TEMPLATE)
         for _ in range(4):
+            shown = visitor.state("offsets")
             visitor.page.mouse.wheel(0, -100)
-            visitor.page.wait_for_timeout(100)
-        visitor.wait(f"!get('offsets').{TEMPLATE}.includes(' {before[0]:.0f} ')")
-        visitor.page.wait_for_timeout(300)
+            for view in moving:
+                visitor.wait(f"get('offsets').{view} !== '{shown[view]}'")
         return np.array(millimeters()) - before
 
-    apart = scroll()
+    apart = scroll(TEMPLATE)
     assert apart[0] != 0
     assert apart[1] == 0
     visitor.page.click("#switch-linked")
     visitor.wait("get('linked')")
-    together = scroll()
+    together = scroll(TEMPLATE, FOLLOW_UP)
     assert together[0] != 0
     assert together[1] == pytest.approx(together[0], abs=1.0)
     visitor.page.click("#switch-linked")

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from SAMLandmarkLib.cli import app
-from SAMLandmarkLib.landmarks import Landmark, LandmarkSet
-from SAMLandmarkLib.markups_files import write_markups
+from SAMLandmarkLib.core.landmarks import Landmark, LandmarkSet
+from SAMLandmarkLib.io.landmark_files import write_markups
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_the_end_leaves_nothing_behind(start_server, files, how):
 
 
 def _wait_until_gone(process_id: int) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 180
     while Path(f"/proc/{process_id}").exists():
         assert time.monotonic() < end, "The worker outlives the server."
         time.sleep(0.1)

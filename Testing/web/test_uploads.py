@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import struct
 import zipfile
+import zlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SAMLandmarkLib.errors import SAMLandmarkError, UsageError, VolumeError
+from SAMLandmarkLib.utils.errors import SAMLandmarkError, UsageError, VolumeError
 from SAMLandmarkLib.web.paths import without_paths
 from SAMLandmarkLib.web.uploads import Uploads, shown_name
 
@@ -96,6 +97,14 @@ def test_a_header_that_announces_what_no_memory_holds_is_refused(upload):
     )
     with pytest.raises(VolumeError, match=r"ct\.nrrd announces far more voxels"):
         upload("ct.nrrd", header.encode() + gzip.compress(bytes(1000)))
+
+
+def test_a_compressed_metaimage_that_fills_the_memory_is_refused(upload):
+    header = (
+        META_IMAGE.replace("10 10 10", "1000 1000 1000") + "CompressedData = True\nElementDataFile = LOCAL\n"
+    )
+    with pytest.raises(VolumeError, match=r"^ct\.mha announces far more voxels"):
+        upload("ct.mha", header.encode() + zlib.compress(bytes(64 * MEBIBYTE)))
 
 
 NRRD = (

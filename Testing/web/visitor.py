@@ -20,9 +20,21 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 TEMPLATE, FOLLOW_UP = "SAMLandmark0Axial", "SAMLandmark1Axial"
-_MILLISECONDS = 20_000
-# Long enough for the page to have sent where the mouse is before it is pressed.
-_HOVER_MILLISECONDS = 150
+# For a machine that has much else to do; who waits for a state does not wait longer than it takes.
+_MILLISECONDS = 180_000
+# Counts how often the page has told the server where the mouse is. What is sent later arrives later.
+_COUNT_MOVES = """() => {
+  if (window.sentMoves !== undefined) return;
+  window.sentMoves = 0;
+  const send = WebSocket.prototype.send;
+  const text = new TextDecoder("latin1");
+  WebSocket.prototype.send = function (data) {
+    const written = typeof data === "string" ? data : text.decode(data);
+    const isMove = written.includes("trame.rca.event") && written.includes("MouseMove");
+    send.call(this, data);
+    if (isMove) window.sentMoves += 1;
+  };
+}"""
 
 
 class Visitor:
@@ -121,13 +133,18 @@ class Visitor:
         self.page.locator(f"td[data-label='{label}']").nth(column).click()
         self.wait(f"get('current').label === '{label}'")
 
+    def move_mouse(self, x: float, y: float) -> None:
+        """Move the mouse to a place in a view, and wait until the page has told the server."""
+        self.page.evaluate(_COUNT_MOVES)
+        before = self.page.evaluate("window.sentMoves")
+        self.page.mouse.move(x, y)
+        self.page.wait_for_function(f"() => window.sentMoves > {before}")
+
     def hover(self, view: str, right: float = 0.0, down: float = 0.0) -> None:
         """Move the mouse to so many pixels from the middle of a view."""
         x, y = self.middle(view)
-        self.page.mouse.move(x + right - 5, y + down - 5)
-        self.page.wait_for_timeout(_HOVER_MILLISECONDS)
-        self.page.mouse.move(x + right, y + down)
-        self.page.wait_for_timeout(_HOVER_MILLISECONDS)
+        self.move_mouse(x + right - 5, y + down - 5)
+        self.move_mouse(x + right, y + down)
 
     def click(self, view: str, right: float = 0.0, down: float = 0.0) -> None:
         """Click so many pixels from the middle of a view."""
@@ -141,8 +158,7 @@ class Visitor:
         x, y = self.middle(view)
         self.page.mouse.down()
         for part in (0.3, 0.7, 1.0):
-            self.page.mouse.move(x + part * right, y + part * down)
-            self.page.wait_for_timeout(_HOVER_MILLISECONDS)
+            self.move_mouse(x + part * right, y + part * down)
         self.page.mouse.up()
 
 

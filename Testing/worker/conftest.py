@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.volume import Volume
-from SAMLandmarkLib.worker import ScanData, TransferRequest, WorkerClient, WorkerFailure
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.worker import ScanData, WorkerClient, WorkerFailure, WorkerTransferRequest
 
 PATIENCE_SECONDS = 120.0
 """Long enough for a busy machine; a test that needs this long has failed."""
@@ -43,12 +43,12 @@ def followup(sample_followup: Volume) -> Volume:
 
 
 @pytest.fixture(scope="session")
-def request_for(sample_landmarks: LandmarkSet) -> Callable[..., TransferRequest]:
+def request_for(sample_landmarks: LandmarkSet) -> Callable[..., WorkerTransferRequest]:
     """A function that makes the request for some of the sample's landmarks from "template" to a target."""
 
-    def make(target: str = "followup", count: int | None = None, **more: object) -> TransferRequest:
+    def make(target: str = "followup", count: int | None = None, **more: object) -> WorkerTransferRequest:
         labels, points = sample_landmarks.labels[:count], sample_landmarks.positions_lps[:count]
-        return TransferRequest("template", labels, points, target, **more)
+        return WorkerTransferRequest("template", labels, points, target, **more)
 
     return make
 

@@ -11,10 +11,10 @@ import threading
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.errors import UsageError
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.translation import Sentence
-from SAMLandmarkLib.worker import EmbedReply, ScanData, TransferRequest
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.utils.errors import UsageError
+from SAMLandmarkLib.utils.translation import Sentence
+from SAMLandmarkLib.worker import EmbedReply, ScanData, WorkerTransferRequest
 
 from .conftest import PATIENCE_SECONDS, Told, poll_until, scan_data
 
@@ -30,14 +30,16 @@ def assert_same(answers, result) -> None:
         assert (answer.label, answer.status, answer.reason) == (item.label, item.status.value, item.reason)
         expected = None if item.position_lps is None else pytest.approx(item.position_lps, abs=0.01)
         assert answer.position_lps == expected
-        numbers = (answer.confidence, answer.similarity, answer.cycle_mm)
+        numbers = (answer.confidence, answer.similarity, answer.cycle_error_mm, answer.uncertainty_mm)
         assert numbers == pytest.approx(
-            (item.confidence, item.similarity, item.cycle_mm), abs=1e-3, nan_ok=True
+            (item.confidence, item.similarity, item.cycle_error_mm, item.uncertainty_mm),
+            abs=1e-3,
+            nan_ok=True,
         )
         assert len(answer.candidates) == len(item.candidates)
-        for (position, similarity), candidate in zip(answer.candidates, item.candidates, strict=True):
-            assert position == pytest.approx(candidate.position_lps, abs=0.01)
-            assert similarity == pytest.approx(candidate.similarity, abs=1e-3)
+        for found, candidate in zip(answer.candidates, item.candidates, strict=True):
+            assert found.position_lps == pytest.approx(candidate.position_lps, abs=0.01)
+            assert found.similarity == pytest.approx(candidate.similarity, abs=1e-3)
 
 
 def test_transfer_answers_what_the_engine_answers(
@@ -47,6 +49,11 @@ def test_transfer_answers_what_the_engine_answers(
     assert warm_client.wait(PATIENCE_SECONDS)
     result = engine.transfer(embeddings[0], sample_landmarks, embeddings[1])
     assert_same(told.result.answers, result)
+    assert all(
+        np.isfinite(answer.uncertainty_mm)
+        for answer in told.result.answers
+        if answer.position_lps is not None
+    )
     assert {answer.status for answer in told.result.answers} >= {"FOUND", "MISSING"}
     assert told.result.provenance["model"] == result.provenance["model"]
     assert told.result.provenance["notes"] == []
@@ -56,7 +63,9 @@ def test_extra_templates_are_asked_as_well(engine, embeddings, sample_landmarks,
     template, followup = embeddings
     points = sample_landmarks.positions_lps[10:12]
     labels = sample_landmarks.labels[10:12]
-    request = TransferRequest("template", labels, points, "followup", [("followup", labels, points + 5.0)])
+    request = WorkerTransferRequest(
+        "template", labels, points, "followup", [("followup", labels, points + 5.0)]
+    )
     warm_client.transfer(request, **told.callbacks)
     assert warm_client.wait(PATIENCE_SECONDS)
     landmarks = LandmarkSet.from_points(labels, points)
@@ -76,7 +85,9 @@ def test_heat_map_is_the_engines(engine, embeddings, sample_landmarks, warm_clie
 
 def test_undefined_points_are_missing_and_say_so(warm_client, told):
     points = np.array([[np.nan] * 3, [0.0, 0.0, 5000.0]])
-    warm_client.transfer(TransferRequest("template", ["no", "far"], points, "followup"), **told.callbacks)
+    warm_client.transfer(
+        WorkerTransferRequest("template", ["no", "far"], points, "followup"), **told.callbacks
+    )
     assert warm_client.wait(PATIENCE_SECONDS)
     no, far = told.result.answers
     assert (no.status, no.position_lps, no.reason) == ("MISSING", None, "not defined in the template")
@@ -103,7 +114,7 @@ def test_wrong_requests_fail_with_a_sentence_and_the_worker_goes_on(warm_client,
     process = warm_client.process_id
     twice, outside, fine = Told(), Told(), Told()
     points = np.zeros((2, 3))
-    warm_client.transfer(TransferRequest("template", ["a", "a"], points, "followup"), **twice.callbacks)
+    warm_client.transfer(WorkerTransferRequest("template", ["a", "a"], points, "followup"), **twice.callbacks)
     warm_client.heat_map("template", (0.0, 0.0, 5000.0), "followup", **outside.callbacks)
     warm_client.transfer(request_for(count=1), **fine.callbacks)
     assert warm_client.wait(PATIENCE_SECONDS)
@@ -118,7 +129,7 @@ def test_unknown_scans_and_unequal_lists_are_refused_at_once(warm_client, reques
     with pytest.raises(UsageError, match="'elsewhere'"):
         warm_client.transfer(request_for("elsewhere"))
     with pytest.raises(UsageError, match="2 labels for 1 points"):
-        warm_client.transfer(TransferRequest("template", ["a", "b"], np.zeros((1, 3)), "followup"))
+        warm_client.transfer(WorkerTransferRequest("template", ["a", "b"], np.zeros((1, 3)), "followup"))
     assert not warm_client.busy
 
 
@@ -160,12 +171,13 @@ def _shouted(context: str, english: str) -> str:
     return re.sub(r"(\{\w+\})|([a-z]+)", lambda match: match[1] or match[2].upper(), english)
 
 
-def test_a_scan_that_no_memory_can_hold_is_reported(warm_client, told):
+def test_a_scan_larger_than_any_patient_is_refused_before_memory_is_asked_for(warm_client, told):
     array = np.random.default_rng(1).integers(-900, 900, (40, 40, 40)).astype(np.int16)
     scan = ScanData("vast", "A planet", array, np.diag([1e11, 1e11, 1e11, 1.0]))
     warm_client.embed(scan, **told.callbacks)
     assert warm_client.wait(PATIENCE_SECONDS)
-    assert told.failure.kind == "memory"
+    assert told.failure.kind == "volume"
+    assert "unit of its spacing is wrong" in told.failure.message
     warm_client.forget("vast")
 
 
@@ -213,7 +225,7 @@ def test_same_key_with_other_voxels_replaces_the_scan(warm_client, template, fol
 
 
 def test_embed_reply_tells_effort_and_doubts(warm_client, template, told):
-    scan = ScanData("no air", "No air", template.array.clip(0), template.ijk_to_lps)
+    scan = ScanData("no air", "No air", template.array.clip(0), template.ijk_to_lps, modality="ct")
     warm_client.embed(scan, **told.callbacks)
     assert warm_client.wait(PATIENCE_SECONDS)
     reply = told.result

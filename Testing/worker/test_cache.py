@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,34 +14,16 @@ import numpy as np
 import pytest
 import torch
 
+from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.embedding.cache import EmbeddingCache, default_cache_folder, embedding_key, scan_digest
-from SAMLandmarkLib.embedding.embedding import Embedding, Image, Level
-from SAMLandmarkLib.errors import OutputError
-from SAMLandmarkLib.geometry import CanonicalGrid, FieldOfView
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.review.item import point_or_none
+from SAMLandmarkLib.utils.errors import OutputError
 from SAMLandmarkLib.worker import WorkerSettings
 
+from .cache_user import random_embedding
 from .conftest import PATIENCE_SECONDS, Told, poll_until, scan_data
 
 KEYS = [f"{number:064x}" for number in range(4)]
-
-
-def random_embedding(seed: int = 0, coarse_dtype: torch.dtype = torch.bfloat16) -> Embedding:
-    generator = torch.Generator().manual_seed(seed)
-    grids = [CanonicalGrid(np.array([-1.5, 0.1, seed]), spacing, (8, 6, 4)) for spacing in (4.0, 8.0)]
-    image_grid = CanonicalGrid(np.array([-2.5, -0.9, seed]), 2.0, (16, 12, 8))
-    vectors = [torch.randn(4, 6, 8, 16, generator=generator) for _ in grids]
-    return Embedding(
-        name="scan",
-        fine=Level(vectors[0].half(), grids[0]),
-        coarse=Level(vectors[1].to(coarse_dtype), grids[1]),
-        image=Image(torch.randint(-1024, 3071, (8, 12, 16), generator=generator).short(), image_grid),
-        anchors_lps=np.random.default_rng(seed).normal(size=(7, 3)),
-        field_of_view=FieldOfView(
-            np.array([[0, 1, 0, 1.1], [1, 0, 0, 2], [0, 0.3, 3, 3], [0, 0, 0, 1]]), (5, 6, 7)
-        ),
-        seconds={"embed": 1.5},
-    )
 
 
 @pytest.fixture
@@ -52,8 +37,7 @@ def test_embedding_comes_back_to_the_bit(cache, dtype):
     assert cache.get(KEYS[0]) is None
     cache.put(KEYS[0], embedding)
     found = cache.get(KEYS[0])
-    for name in ("fine", "coarse"):
-        level, expected = getattr(found, name), getattr(embedding, name)
+    for level, expected in zip(found.levels, embedding.levels, strict=True):
         assert level.vectors.dtype == expected.vectors.dtype
         assert torch.equal(level.vectors, expected.vectors)
         np.testing.assert_array_equal(level.grid.origin_lps, expected.grid.origin_lps)
@@ -61,9 +45,9 @@ def test_embedding_comes_back_to_the_bit(cache, dtype):
             expected.grid.spacing_mm,
             expected.grid.size_ijk,
         )
-    assert torch.equal(found.image.hu, embedding.image.hu)
+    assert torch.equal(found.image.values, embedding.image.values)
     assert found.image.grid.size_ijk == embedding.image.grid.size_ijk
-    np.testing.assert_array_equal(found.anchors_lps, embedding.anchors_lps)
+    np.testing.assert_array_equal(found.support_points_lps, embedding.support_points_lps)
     np.testing.assert_array_equal(found.field_of_view.ijk_to_lps, embedding.field_of_view.ijk_to_lps)
     assert found.field_of_view.size_ijk == embedding.field_of_view.size_ijk
     assert found.seconds == embedding.seconds
@@ -130,7 +114,7 @@ def test_entry_that_would_run_code_is_not_read(cache):
     (entry,) = cache.folder.iterdir()
     with np.load(entry) as archive:
         arrays = dict(archive)
-    arrays["fine"] = np.array([Path], dtype=object)
+    arrays["level_0"] = np.array([Path], dtype=object)
     np.savez(entry, allow_pickle=True, **arrays)
     assert cache.get(KEYS[0]) is None
 
@@ -205,11 +189,34 @@ def test_two_workers_share_a_cache_and_mend_it(make_client, template, followup, 
     assert transferred(third, request_for) == answers[0]
 
 
+def test_four_programs_share_a_cache_with_room_for_some_and_each_reads_what_was_written(cache):
+    script = Path(__file__).with_name("cache_user.py")
+    users = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(cache.folder), str(number)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        for number in range(4)
+    ]
+    ended = [(user.communicate(timeout=PATIENCE_SECONDS), user.returncode) for user in users]
+    assert [code for _told, code in ended] == [0] * 4, ended
+    told = [json.loads(out) for (out, _err), _code in ended]
+    assert all(one["found"] and one["written"] for one in told)
+    assert sum(one["wrong"] for one in told) == 0
+    # nothing but entries is left, and no more of them than there may be
+    assert {path.suffix for path in cache.folder.iterdir()} == {".npz"}
+    assert cache.size_bytes() <= told[0]["limit"]
+
+
 def transferred(client, request_for) -> list[tuple]:
     told = Told()
     client.transfer(request_for(), **told.callbacks)
     assert client.wait(PATIENCE_SECONDS)
-    return [(answer.label, answer.position_lps, answer.status) for answer in told.result.answers]
+    return [
+        (answer.label, point_or_none(answer.position_lps), answer.status) for answer in told.result.answers
+    ]
 
 
 def test_cancelling_does_not_lose_what_is_embedded(make_client, template, followup):

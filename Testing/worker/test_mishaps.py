@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from SAMLandmarkLib.bundled import bundled_folder
-from SAMLandmarkLib.errors import UsageError
+from SAMLandmarkLib.models.registry import bundled_model
+from SAMLandmarkLib.utils.errors import UsageError
 from SAMLandmarkLib.worker import WorkerClient, WorkerSettings
 from SAMLandmarkLib.worker.private_folder import PrivateFolder
 
@@ -295,8 +295,8 @@ def test_worker_whose_program_was_killed_ends_and_deletes_the_scans(tmp_path):
 def test_folders_with_letters_of_any_script(tmp_path, template, told):
     folder = tmp_path / "Übung – 検査 наблюдение"
     folder.mkdir()
-    model = folder / "модель 模型.pt"
-    model.write_bytes((bundled_folder("Models") / "samlandmark.pt").read_bytes())
+    model = folder / "модель 模型.safetensors"
+    model.write_bytes(bundled_model().read_bytes())
     client = WorkerClient(WorkerSettings(model=model, cache_folder=folder / "кэш"), folder=folder)
     try:
         scan = scan_data("schlüssel / 键", template)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from SAMLandmarkLib.worker import ScanData
-from SAMLandmarkLib.worker.schedule import Job, Scan, Schedule
+from SAMLandmarkLib.worker.schedule import ScanRef, Schedule, WorkerJob
 
 from .conftest import PATIENCE_SECONDS, Told, poll_until, scan_data
 
-TEMPLATE, NEXT, LAST = (Scan(f"{key}.npy", key, key.title(), np.eye(4).tolist()) for key in ("a", "b", "c"))
+TEMPLATE, NEXT, LAST = (
+    ScanRef(f"{key}.npy", key, key.title(), np.eye(4).tolist()) for key in ("a", "b", "c")
+)
 
 
 @pytest.fixture
@@ -22,14 +24,14 @@ def schedule() -> Schedule[str]:
     return Schedule()
 
 
-def embed(schedule: Schedule[str], *scans: Scan) -> None:
+def embed(schedule: Schedule[str], *scans: ScanRef) -> None:
     for scan in scans:
         schedule.add_embedded(scan, scan.name)
 
 
 def test_scans_are_embedded_in_the_order_of_asking(schedule):
     for number, scan in enumerate((NEXT, TEMPLATE)):
-        schedule.add(Job(number, "embed", (scan,)))
+        schedule.add(WorkerJob(number, "embed", (scan,)))
     for scan in (NEXT, TEMPLATE):
         assert schedule.next_scan() == scan
         embed(schedule, scan)
@@ -37,10 +39,10 @@ def test_scans_are_embedded_in_the_order_of_asking(schedule):
 
 
 def test_scans_that_landmarks_wait_for_come_first_the_template_before_all(schedule):
-    schedule.add(Job(1, "prepare", (TEMPLATE, NEXT)))
-    schedule.add(Job(2, "embed", (NEXT,)))
+    schedule.add(WorkerJob(1, "prepare", (TEMPLATE, NEXT)))
+    schedule.add(WorkerJob(2, "embed", (NEXT,)))
     assert schedule.next_scan() == NEXT
-    schedule.add(Job(3, "transfer", (TEMPLATE, LAST)))
+    schedule.add(WorkerJob(3, "transfer", (TEMPLATE, LAST)))
     assert schedule.next_scan() == TEMPLATE
     embed(schedule, TEMPLATE)
     assert schedule.next_scan() == LAST
@@ -49,7 +51,7 @@ def test_scans_that_landmarks_wait_for_come_first_the_template_before_all(schedu
 
 
 def test_landmarks_wait_for_their_scans_but_not_for_those_of_others(schedule):
-    first, second = Job(1, "transfer", (TEMPLATE, LAST)), Job(2, "transfer", (TEMPLATE, NEXT))
+    first, second = WorkerJob(1, "transfer", (TEMPLATE, LAST)), WorkerJob(2, "transfer", (TEMPLATE, NEXT))
     schedule.add(first)
     schedule.add(second)
     embed(schedule, TEMPLATE, NEXT)
@@ -61,12 +63,12 @@ def test_landmarks_wait_for_their_scans_but_not_for_those_of_others(schedule):
 def test_what_a_user_asked_for_comes_before_preparation(schedule):
     embed(schedule, TEMPLATE, NEXT)
     for number, do in enumerate(("prepare", "heat_map", "transfer", "describe")):
-        schedule.add(Job(number, do, (TEMPLATE, NEXT) if do != "describe" else ()))
+        schedule.add(WorkerJob(number, do, (TEMPLATE, NEXT) if do != "describe" else ()))
     assert [schedule.next_job()[0].do for _ in range(4)] == ["describe", "heat_map", "transfer", "prepare"]
 
 
 def test_a_scan_forgotten_while_it_is_embedded_is_not_kept(schedule):
-    job = Job(1, "embed", (NEXT,))
+    job = WorkerJob(1, "embed", (NEXT,))
     schedule.add(job)
     assert schedule.next_scan() == NEXT
     assert schedule.forget(NEXT.file) == [job]
@@ -76,7 +78,11 @@ def test_a_scan_forgotten_while_it_is_embedded_is_not_kept(schedule):
 
 
 def test_a_failed_scan_takes_along_what_waits_for_it_and_nothing_else(schedule):
-    jobs = [Job(1, "embed", (NEXT,)), Job(2, "transfer", (TEMPLATE, NEXT)), Job(3, "embed", (TEMPLATE,))]
+    jobs = [
+        WorkerJob(1, "embed", (NEXT,)),
+        WorkerJob(2, "transfer", (TEMPLATE, NEXT)),
+        WorkerJob(3, "embed", (TEMPLATE,)),
+    ]
     for job in jobs:
         schedule.add(job)
     assert {job.id for job in schedule.take_jobs_with(NEXT.file)} == {1, 2}

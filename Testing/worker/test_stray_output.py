@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from SAMLandmarkLib.translation import unpack
+from SAMLandmarkLib.utils.translation import unpack
 from SAMLandmarkLib.worker.protocol import ProtocolError, decode_answer, decode_request, encode
 
 from .conftest import PATIENCE_SECONDS, scan_data

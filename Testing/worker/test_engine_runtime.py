@@ -7,27 +7,27 @@ from dataclasses import replace
 import pytest
 import torch
 
+from SAMLandmarkLib.core.landmarks import LandmarkSet
 from SAMLandmarkLib.embedding.embedding import Level
-from SAMLandmarkLib.errors import UsageError
-from SAMLandmarkLib.failures import describe_exception
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.transfer import TransferEngine
+from SAMLandmarkLib.engine.runtime import SMALLER_LIMITS, EngineRuntime
+from SAMLandmarkLib.engine.transfer import TransferEngine
+from SAMLandmarkLib.utils.errors import UsageError
+from SAMLandmarkLib.utils.failures import describe_exception
 from SAMLandmarkLib.worker import WorkerSettings
 from SAMLandmarkLib.worker.failures import describe_exit
-from SAMLandmarkLib.workshop import SMALLER_LIMITS, Workshop
 
 
 @pytest.fixture
-def shop(tmp_path) -> Workshop:
-    return Workshop(WorkerSettings(device="cpu"), tmp_path)
+def runtime(tmp_path) -> EngineRuntime:
+    return EngineRuntime(WorkerSettings(device="cpu"), tmp_path)
 
 
-def failing(shop: Workshop, times: int, error: Exception):
+def failing(runtime: EngineRuntime, times: int, error: Exception):
     """What computes only after some failures; returns the memory limits that were tried."""
     limits = []
 
     def compute(engine):
-        limits.append(shop.limit)
+        limits.append(runtime.limit)
         if len(limits) <= times:
             raise error
         return limits
@@ -43,35 +43,35 @@ def failing(shop: Workshop, times: int, error: Exception):
         RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"),
     ],
 )
-def test_full_memory_is_met_with_smaller_limits_and_a_note(shop, error):
-    assert shop.attempt(failing(shop, 2, error)) == [None, *SMALLER_LIMITS]
-    assert len(shop.notes) == 2
-    assert "512 MiB" in shop.notes[1]
+def test_full_memory_is_met_with_smaller_limits_and_a_note(runtime, error):
+    assert runtime.attempt(failing(runtime, 2, error)) == [None, *SMALLER_LIMITS]
+    assert len(runtime.notes) == 2
+    assert "512 MiB" in runtime.notes[1]
 
 
-def test_memory_that_never_suffices_is_told(shop):
+def test_memory_that_never_suffices_is_told(runtime):
     with pytest.raises(MemoryError, match="not enough memory"):
-        shop.attempt(failing(shop, 9, MemoryError()))
+        runtime.attempt(failing(runtime, 9, MemoryError()))
 
 
-def test_other_errors_are_not_tried_again(shop):
+def test_other_errors_are_not_tried_again(runtime):
     tried = []
     with pytest.raises(UsageError):
-        shop.attempt(lambda engine: tried.append(1) or (_ for _ in ()).throw(UsageError("no")))
+        runtime.attempt(lambda engine: tried.append(1) or (_ for _ in ()).throw(UsageError("no")))
     assert tried == [1]
 
 
 def test_landmarks_found_after_the_change_are_the_same_and_carry_the_note(
-    shop, template, followup, sample_landmarks
+    runtime, template, followup, sample_landmarks
 ):
     landmarks = LandmarkSet(list(sample_landmarks)[8:14])
-    scans = shop.embed_volume(template), shop.embed_volume(followup)
-    before = shop.transfer(scans[0], landmarks, scans[1])
-    shop.attempt(failing(shop, 1, MemoryError()))
-    after = shop.transfer(scans[0], landmarks, scans[1])
+    scans = runtime.embed_volume(template), runtime.embed_volume(followup)
+    before = runtime.transfer(scans[0], landmarks, scans[1])
+    runtime.attempt(failing(runtime, 1, MemoryError()))
+    after = runtime.transfer(scans[0], landmarks, scans[1])
     assert before.provenance["notes"] == []
-    assert after.provenance["notes"] == shop.notes
-    assert len(shop.notes) == 1
+    assert after.provenance["notes"] == runtime.notes
+    assert len(runtime.notes) == 1
     for first, second in zip(before, after, strict=True):
         assert (first.status, first.confidence) == (second.status, second.confidence)
 
@@ -99,29 +99,29 @@ class Unusable:
 )
 def test_gpu_that_cannot_be_used_leaves_the_cpu(tmp_path, device, error):
     make_engine = Unusable(error)
-    shop = Workshop(WorkerSettings(device=device), tmp_path, make_engine)
+    runtime = EngineRuntime(WorkerSettings(device=device), tmp_path, make_engine)
     assert make_engine.asked == [device, "cpu"]
-    assert shop.engine.model.device.type == "cpu"
-    (note,) = shop.notes
+    assert runtime.engine.model.device.type == "cpu"
+    (note,) = runtime.notes
     assert note.startswith("The GPU can't be used (CUDA")
     assert "\n" not in note
 
 
 def test_gpu_that_was_asked_for_and_is_broken_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="no kernel image"):
-        Workshop(
+        EngineRuntime(
             WorkerSettings(device="cuda"), tmp_path, Unusable(RuntimeError("CUDA error: no kernel image"))
         )
 
 
-def test_embedding_moves_to_where_the_engine_computes(shop, template):
-    scan = shop.embed_volume(template)
-    coarse = scan.embedding.coarse
+def test_embedding_moves_to_where_the_engine_computes(runtime, template):
+    scan = runtime.embed_volume(template)
+    fine, coarse = scan.embedding.levels
     other = torch.float32 if coarse.vectors.dtype == torch.bfloat16 else torch.bfloat16
-    scan.embedding = replace(scan.embedding, coarse=Level(coarse.vectors.to(other), coarse.grid))
-    moved = scan.on_device_of(shop.engine.model)
-    assert moved.coarse.vectors.dtype == shop.engine.model.dtype
-    assert scan.on_device_of(shop.engine.model) is moved, "what is known of pairs goes by the object"
+    scan.embedding = replace(scan.embedding, levels=(fine, Level(coarse.vectors.to(other), coarse.grid)))
+    moved = scan.on_device_of(runtime.engine.model)
+    assert moved.searched.vectors.dtype == runtime.engine.model.dtype
+    assert scan.on_device_of(runtime.engine.model) is moved, "what is known of pairs goes by the object"
 
 
 @pytest.mark.parametrize(

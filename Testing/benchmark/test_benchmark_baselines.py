@@ -1,16 +1,16 @@
-"""Every peer that is installed finds points of a scan in the same scan turned and shifted, not the other way round."""
+"""Every baseline that is installed finds points of a scan in the same scan turned and shifted, not the other way round."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from SAMLandmarkLib.evaluation.peers import bspline
-from SAMLandmarkLib.evaluation.peers.peer import PACKAGES, missing_packages
-from SAMLandmarkLib.evaluation.peers.registry import PEER_NAMES, TITLES, peer_named, why_missing
-from SAMLandmarkLib.geometry import transform_points
-from SAMLandmarkLib.landmarks import LandmarkSet
-from SAMLandmarkLib.volume import Volume
+from SAMLandmarkLib.core.geometry import transform_points
+from SAMLandmarkLib.core.landmarks import LandmarkSet
+from SAMLandmarkLib.core.volume import Volume
+from SAMLandmarkLib.evaluation.baselines import bspline
+from SAMLandmarkLib.evaluation.baselines.baseline import PACKAGES, missing_packages
+from SAMLandmarkLib.evaluation.baselines.registry import BASELINE_NAMES, TITLES, baseline_named, why_missing
 
 SHIFT_LPS = np.array([14.0, -9.0, 11.0])
 DEGREES = 6.0
@@ -33,7 +33,7 @@ def turned_and_shifted(volume: Volume) -> np.ndarray:
     return matrix
 
 
-@pytest.mark.parametrize("name", PEER_NAMES)
+@pytest.mark.parametrize("name", BASELINE_NAMES)
 def test_points_go_from_the_template_to_the_target(name, small_cube, monkeypatch):
     # a wrong direction shows long before the registration has converged
     monkeypatch.setattr(bspline, "ITERATIONS", 3)
@@ -48,14 +48,14 @@ def test_points_go_from_the_template_to_the_target(name, small_cube, monkeypatch
     points = small_cube.lps_from_index(np.random.default_rng(2).uniform(0.3 * size, 0.7 * size, (12, 3)))
     landmarks = LandmarkSet.from_points([f"p{number}" for number in range(12)], points)
 
-    found = peer_named(name, same_patient=True).transfer(small_cube, landmarks, target)
+    found = baseline_named(name, same_patient=True).transfer(small_cube, landmarks, target)
 
     errors_mm = np.linalg.norm(found - transform_points(moved_from_lps, points), axis=1)
     assert np.median(errors_mm) <= ALLOWED_MM.get(name, REGISTERED_MM)
 
 
 def test_every_peer_has_a_title():
-    assert set(TITLES) == set(PEER_NAMES)
+    assert set(TITLES) == set(BASELINE_NAMES)
 
 
 def test_what_is_missing_is_named(monkeypatch):

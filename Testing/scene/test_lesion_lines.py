@@ -1,0 +1,83 @@
+"""Diameters of lesions as lines of the scene: in and out, under transforms, and whose they are once moved."""
+
+from __future__ import annotations
+
+import pytest
+
+from SAMLandmarkLib.core.lesions import Diameter, Finding, Lesion, LesionStatus, Role, Source
+from SAMLandmarkLib.scene.lesion_lines import LINE_CLASS, lines_of, read_lesions, show_lesions
+from SAMLandmarkLib.utils.errors import LesionError
+
+LONG = Diameter(((10.0, 20.0, 30.0), (30.0, 20.0, 30.0)))
+SHORT = Diameter(((20.0, 15.0, 30.0), (20.0, 25.0, 30.0)))
+
+
+def proposed(diameter: Diameter) -> Diameter:
+    return Diameter(diameter.ends_lps, Source.IMAGE)
+
+
+def drawn(scene, name: str, *points_ras: tuple[float, float, float]):
+    node = scene.AddNewNodeByClass(LINE_CLASS, name)
+    for point in points_ras:
+        node.AddControlPoint(point, "")
+    return node
+
+
+def test_lines_that_are_drawn_in_slicer_are_lesions(scene, add_volume):
+    volume = add_volume()
+    drawn(scene, "T1 long", (-10, -20, 30), (-30, -20, 30))
+    drawn(scene, "T1 short", (-20, -15, 30), (-20, -25, 30))
+    (mark,) = read_lesions(scene, volume, with_others=True)
+    assert mark.lesion.name == "T1" and mark.finding.by_hand
+    assert mark.finding.long.ends == pytest.approx(LONG.ends)
+    assert mark.finding.short.length_mm == pytest.approx(10)
+    assert read_lesions(scene, volume) == []
+
+
+def test_what_is_shown_is_read_again_on_its_own_scan_only(scene, add_volume, volume_transform):
+    first, second = add_volume("a"), add_volume("b")
+    first.SetAndObserveTransformNodeID(None if volume_transform is None else volume_transform.GetID())
+    lesion = Lesion("NT1", Role.NON_TARGET, True, "segment 7", "liver", "2.25.9")
+    show_lesions(scene, first, [(lesion, Finding(LesionStatus.PRESENT, (20, 20, 30), LONG, SHORT))])
+    (mark,) = read_lesions(scene, first)
+    assert mark.lesion == lesion
+    assert mark.finding.long.ends == pytest.approx(LONG.ends, abs=0.05)
+    assert read_lesions(scene, second) == []
+
+
+def test_a_proposal_is_the_readers_once_an_end_is_dragged(scene, add_volume):
+    volume = add_volume()
+    finding = Finding(
+        LesionStatus.PRESENT, (20, 20, 30), proposed(LONG), proposed(SHORT), source=Source.IMAGE
+    )
+    show_lesions(scene, volume, [(Lesion("T1"), finding)])
+    (mark,) = read_lesions(scene, volume)
+    assert mark.finding.long.source is Source.IMAGE and not mark.finding.by_hand
+    long, _short = lines_of(scene, volume)
+    long.SetNthControlPointPosition(1, -33.0, -20.0, 30.0)
+    (moved,) = read_lesions(scene, volume)
+    assert moved.finding.long.source is Source.HAND and moved.finding.long.length_mm == pytest.approx(23)
+    # a new proposal leaves it alone, and draws the other one anew
+    nearer = Diameter(((20.0, 16.0, 30.0), (20.0, 24.0, 30.0)), Source.IMAGE)
+    show_lesions(scene, volume, [(Lesion("T1"), finding.changed(short=nearer))])
+    (again,) = read_lesions(scene, volume)
+    assert again.finding.long.length_mm == pytest.approx(23)
+    assert again.finding.short.length_mm == pytest.approx(8) and len(lines_of(scene, volume)) == 2
+
+
+def test_what_could_not_be_measured_is_shown_as_it_was_carried(scene, add_volume):
+    volume = add_volume()
+    carried = Diameter(LONG.ends_lps, Source.CARRIED)
+    finding = Finding(LesionStatus.PRESENT, (20, 20, 30), carried_long=carried, source=Source.CARRIED)
+    gone = Finding(LesionStatus.DISAPPEARED, (0, 0, 0), carried_long=carried)
+    show_lesions(scene, volume, [(Lesion("T1"), finding), (Lesion("T2"), gone)])
+    (mark,) = read_lesions(scene, volume)
+    assert (mark.lesion.name, mark.finding.long.source) == ("T1", Source.CARRIED)
+
+
+def test_a_line_with_one_point_is_told_and_nothing_is_lost(scene, add_volume):
+    volume = add_volume()
+    drawn(scene, "T1 long", (-10, -20, 30))
+    with pytest.raises(LesionError, match="'T1 long' has 1 placed points, not 2"):
+        read_lesions(scene, volume, with_others=True)
+    assert len(lines_of(scene, volume, with_others=True)) == 1
