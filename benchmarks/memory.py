@@ -1,4 +1,4 @@
-"""Memory of the fine branch per voxel, alone in a fresh process: python benchmarks/memory.py [--float32]"""
+"""Memory of the finest level per voxel, alone in a fresh process: python benchmarks/memory.py [--precision fp32]"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import resource
 
 import torch
 
-from SAMLandmarkLib.model.bundle import EmbeddingModel
+from SAMLandmarkLib.models.bundle import EmbeddingModel
+from SAMLandmarkLib.models.precision import PRECISIONS
 
 SHAPE = (1, 1, 192, 192, 192)
 
@@ -18,14 +19,15 @@ def peak_bytes() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--float32", action="store_true", help="as on processors without bfloat16")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
+    parser.add_argument(
+        "--float32", action="store_const", const="fp32", dest="precision", help="the same as --precision fp32"
+    )
     arguments = parser.parse_args()
-    model = EmbeddingModel.load(device="cpu")
-    if arguments.float32:
-        model.dtype, model.module = torch.float32, model.module.float()
+    model = EmbeddingModel.load(device="cpu", precision=arguments.precision)
     voxels = torch.zeros(SHAPE)
     before = peak_bytes()
-    model.fine(voxels)
+    model.embed_level(0, voxels)
     print(f"{model.dtype}: {(peak_bytes() - before) / voxels.numel():.0f} bytes per voxel")
 
 

@@ -18,9 +18,10 @@ from functools import partial
 import numpy as np
 
 from SAMLandmarkLib import Landmark, LandmarkSet, TransferEngine, Volume
-from SAMLandmarkLib.bundled import bundled_folder
 from SAMLandmarkLib.evaluation.provenance import describe_run
-from SAMLandmarkLib.evaluation.tiling import tiled_volume
+from SAMLandmarkLib.evaluation.tiled_volumes import tiled_volume
+from SAMLandmarkLib.models.precision import PRECISIONS
+from SAMLandmarkLib.utils.bundled import bundled_folder
 
 SPACING_MM = (0.8, 0.8, 1.25)
 SIZE_IJK = (500, 500, 240)
@@ -44,19 +45,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
     parser.add_argument("--profile", default="accurate", choices=("accurate", "fast"))
     arguments = parser.parse_args()
-    new_engine = partial(TransferEngine, device=arguments.device, profile=arguments.profile)
+    new_engine = partial(
+        TransferEngine,
+        device=arguments.device,
+        profile=arguments.profile,
+        precision=arguments.precision,
+    )
+    loading = seconds_of(new_engine)
+    medians, engine = measured(new_engine, arguments.runs)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    document = {
+        "profile": arguments.profile,
+        "precision": engine.model.precision,
+        "seconds": {"load the model": round(loading, 3)} | medians,
+        "peak_gib": round(peak, 2),
+    }
+    print(json.dumps(document | describe_run(), indent=1))
 
+
+def measured(new_engine: Callable[[], TransferEngine], runs: int) -> tuple[dict[str, float], TransferEngine]:
+    """Median seconds of each kind of work over the runs, and the engine of the last."""
     samples = bundled_folder("SampleData")
     template, target = (
-        tiled_volume(Volume.read(samples / name), SIZE_IJK, SPACING_MM) for name in ("template.nii.gz", "followup.nii.gz")
+        tiled_volume(Volume.read(samples / name), SIZE_IJK, SPACING_MM)
+        for name in ("template.nii.gz", "followup.nii.gz")
     )
     landmarks = random_landmarks(template, POINTS)
     one = LandmarkSet([landmarks[0]])
-    loading = seconds_of(new_engine)
     rows = []
-    for _ in range(arguments.runs):
+    for _ in range(runs):
         engine = new_engine()
         everything = seconds_of(lambda: engine.transfer(template, landmarks, target))
         rows.append(
@@ -68,19 +88,7 @@ def main() -> None:
                 ),
             }
         )
-    medians = {name: round(statistics.median(row[name] for row in rows), 4) for name in rows[0]}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        json.dumps(
-            {
-                "profile": arguments.profile,
-                "seconds": {"load the model": round(loading, 3)} | medians,
-                "peak_gib": round(peak, 2),
-            }
-            | describe_run(),
-            indent=1,
-        )
-    )
+    return {name: round(statistics.median(row[name] for row in rows), 4) for name in rows[0]}, engine
 
 
 if __name__ == "__main__":

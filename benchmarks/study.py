@@ -1,12 +1,15 @@
 """The batch: does it survive being killed, what does it cost beside the engine, does its memory stay flat.
 
-python benchmarks/study.py kills       200 small scans, killed ten times and resumed, against an undisturbed run
+python benchmarks/study.py kills       200 small scans, killed ten times and resumed, against an undisturbed run;
+                                       --scans 24 --kills 12 --series 2 for another number of each
+python benchmarks/study.py shared      four batches at the same time with one cache, against one alone
 python benchmarks/study.py cost        full-sized scans: two workers against one, the batch against its parts
 python benchmarks/study.py memory      the memory of a worker over 200 small scans
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import random
 import subprocess
@@ -22,15 +25,14 @@ import numpy as np
 import psutil
 import SimpleITK as sitk
 
-from SAMLandmarkLib.bundled import bundled_folder
-from SAMLandmarkLib.errors import SAMLandmarkError
-from SAMLandmarkLib.evaluation.small_study import write_small_study
+from SAMLandmarkLib.evaluation.demo_study import write_small_study
 from SAMLandmarkLib.study.ledger import LEDGER_NAME, Ledger, State
+from SAMLandmarkLib.utils.bundled import bundled_folder
+from SAMLandmarkLib.utils.errors import SAMLandmarkError
 
 PATIENTS, FOLLOW_UPS, KILLS = 10, 20, 10
-START_SECONDS = 3.0
-"""About as long as a run takes to begin with its first scan."""
 FEW_SCANS, MANY_SCANS, RUNS = 4, 20, 2
+SHARED_SCANS, SHARING = 12, 4
 SAMPLE = bundled_folder("SampleData")
 TEMPLATE = ("-t", str(SAMPLE / "template.nii.gz"), "-l", str(SAMPLE / "template.mrk.json"))
 BATCHES = {
@@ -41,38 +43,89 @@ BATCHES = {
 
 
 def main() -> None:
-    measure = {"kills": measure_kills, "cost": measure_cost, "memory": measure_memory}[sys.argv[1]]
+    measures = {
+        "kills": measure_kills,
+        "shared": measure_shared,
+        "cost": measure_cost,
+        "memory": measure_memory,
+    }
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=measures)
+    parser.add_argument("--scans", type=int, default=PATIENTS * FOLLOW_UPS, help="follow-ups of the kills")
+    parser.add_argument("--kills", type=int, default=KILLS, help="kills in a series")
+    parser.add_argument("--series", type=int, default=1, help="so many studies are killed so often")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder))
+        measures[arguments.what](Path(folder), arguments)
 
 
-def measure_kills(folder: Path) -> None:
-    """Kill a run ten times at random moments, and compare its table with that of a run that nothing disturbed."""
-    manifest = write_small_study(folder / "scans", PATIENTS, FOLLOW_UPS)
-    seconds = run(manifest, folder / "undisturbed", "--workers", "2", "--cache", str(folder / "cache-1"))
-    print(f"undisturbed: {len(entries(folder / 'undisturbed'))} scans in {seconds:.0f} s")
-    output, in_work = folder / "killed", Counter()
-    options = ("--workers", "2", "--cache", str(folder / "cache-2"), "--resume")
-    for number in range(KILLS):
+def measure_kills(folder: Path, arguments: argparse.Namespace) -> None:
+    """Kill runs at random moments, and compare their tables with that of a run that nothing disturbed."""
+    manifest = write_small_study(folder / "scans", max(1, arguments.scans // FOLLOW_UPS), FOLLOW_UPS)
+    undisturbed = folder / "undisturbed"
+    seconds = run(manifest, undisturbed, "--workers", "2", "--cache", str(folder / "cache"))
+    print(f"undisturbed: {len(entries(undisturbed))} scans in {seconds:.0f} s")
+    for number in range(arguments.series):
+        longest = seconds / arguments.kills
+        kill_and_resume(manifest, folder / f"killed-{number + 1}", undisturbed, arguments.kills, longest)
+
+
+def wait_until_at_work(process: subprocess.Popen, output: Path) -> None:
+    """Wait until a run has begun with a scan, or has ended."""
+    before = attempts(output)
+    while process.poll() is None and attempts(output) == before:
+        time.sleep(0.05)
+
+
+def attempts(output: Path) -> int:
+    """How many scans were begun in all runs."""
+    with suppress(SAMLandmarkError):
+        return sum(entry.attempts for entry in entries(output).values())
+    return 0
+
+
+def kill_and_resume(
+    manifest: Path, output: Path, undisturbed: Path, kills: int, longest_seconds: float
+) -> None:
+    """Kill a study so often after a random time, end it, and print what came of it."""
+    in_work: Counter[str] = Counter()
+    options = ("--workers", "2", "--cache", f"{output}-cache", "--resume")
+    for number in range(kills):
         process = started(manifest, output, *options)
-        time.sleep(START_SECONDS + random.uniform(0.0, 2.0 * seconds / KILLS))
+        wait_until_at_work(process, output)
+        time.sleep(random.uniform(0.0, longest_seconds))
         process.kill()
         process.wait()
         found = entries(output)
         in_work.update(key for key, entry in found.items() if entry.state is State.RUNNING)
         done = sum(entry.state is State.DONE for entry in found.values())
-        print(f"kill {number + 1}: {done} done, {sum(in_work.values())} in work at a kill so far")
+        print(f"kill {number + 1}: {done} done, {sum(in_work.values())} in work at a kill so far", flush=True)
     run(manifest, output, *options)
-    same = (output / "study.csv").read_bytes() == (folder / "undisturbed" / "study.csv").read_bytes()
-    attempts = {key: entry.attempts for key, entry in entries(output).items()}
-    twice = [key for key, count in attempts.items() if count != 1 + in_work[key]]
+    same = (output / "study.csv").read_bytes() == (undisturbed / "study.csv").read_bytes()
+    begun = {key: entry.attempts for key, entry in entries(output).items()}
+    twice = [key for key, count in begun.items() if count != 1 + in_work[key]]
     print(
-        f"table identical: {same}; begun {sum(attempts.values())} times, {sum(in_work.values())} of them killed;"
+        f"table identical: {same}; begun {sum(begun.values())} times, {sum(in_work.values())} of them killed;"
     )
     print(f"scans computed again without having been in work: {len(twice)}")
 
 
-def measure_cost(folder: Path) -> None:
+def measure_shared(folder: Path, _arguments: argparse.Namespace) -> None:
+    """Run four batches of the same scans at once with one cache, too small for all, and compare their tables."""
+    manifest = write_small_study(folder / "scans", 2, SHARED_SCANS // 2)
+    run(manifest, folder / "alone", "--workers", "1", "--threads", "1", "--no-cache")
+    options = ("--workers", "1", "--threads", "1", "--cache", str(folder / "cache"), "--cache-limit", "40M")
+    processes = [started(manifest, folder / f"shared-{number}", *options) for number in range(SHARING)]
+    codes = [process.wait() for process in processes]
+    table = (folder / "alone" / "study.csv").read_bytes()
+    same = [(folder / f"shared-{number}" / "study.csv").read_bytes() == table for number in range(SHARING)]
+    size = sum(file.stat().st_size for file in (folder / "cache").iterdir())
+    print(f"exit codes {codes}, tables identical: {same}, cache {size / 2**20:.0f} MiB")
+
+
+def measure_cost(folder: Path, _arguments: argparse.Namespace) -> None:
     """Compare the batch with `samlandmark transfer` on the same scans, and two workers with one.
 
     What a scan costs is the difference between many and few of them, so that the start of programs does not count.
@@ -105,13 +158,10 @@ def measure_cost(folder: Path) -> None:
 def print_parts(output: Path, name: str) -> None:
     """Print how long each part of a scan took, in the median."""
     parts = [entry.seconds for entry in entries(output).values()]
-    print(
-        f"{name}: "
-        + ", ".join(f"{key} {median(part[key] for part in parts):.3f} s" for key in parts[0])
-    )
+    print(f"{name}: " + ", ".join(f"{key} {median(part[key] for part in parts):.3f} s" for key in parts[0]))
 
 
-def measure_memory(folder: Path) -> None:
+def measure_memory(folder: Path, _arguments: argparse.Namespace) -> None:
     """Watch the memory of the command and of its worker while 200 scans go through."""
     manifest = write_small_study(folder / "scans", PATIENTS, FOLLOW_UPS)
     process = started(manifest, folder / "out", "--workers", "1", "--cache", str(folder / "cache"))
