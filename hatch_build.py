@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLED = ("Resources/Models", "Resources/SampleData", "Resources/Web")
+BUNDLED = ("Resources/Atlas", "Resources/Models", "Resources/SampleData", "Resources/Web")
 
 
 class BundledResources(BuildHookInterface):
