@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..utils.errors import ModelError
-from .folding import fold_batch_norm
+from .folding import leave_out_batch_norm
 from .network import BranchConfig, EmbeddingBranch
 from .self_similarity import REACH_VOXELS, branch_of
 
@@ -72,7 +72,9 @@ class EmbeddingNetwork(nn.Module):
         try:
             levels = [_level(level) for level in config["levels"]]
             network = cls(levels)
-            return network if config["batch_norm"] else fold_batch_norm(network)
+            if not config["batch_norm"]:
+                leave_out_batch_norm(network)
+            return network
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"The description of the network is incomplete or damaged ({error!r}); take another model file."
