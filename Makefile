@@ -26,8 +26,10 @@ STAMP := $(VENV)/.samlandmark-installed
 DEV_STAMP := $(VENV)/.samlandmark-dev-installed
 DEMO := demo-output
 API := build/api
-# each file in one process, in the order that Testing/conftest.py puts them in
+# each file in one process, in the order that Testing/conftest.py puts them in; two that take two threads each on two
+# cores mostly wait for each other
 TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+ONE_THREAD := OMP_NUM_THREADS=1
 PLATFORMS := linux win32 darwin
 
 .PHONY: demo demo-web test test-avx2 fuzz unit lint coverage docs clean
@@ -40,17 +42,17 @@ demo-web: $(STAMP)
 
 test: $(STAMP)
 	@Testing/install_system_packages.sh
-	@$(VENV)/bin/python -m pytest $(TWO_PROCESSES) $(PYTEST_ARGUMENTS)
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest $(TWO_PROCESSES) $(PYTEST_ARGUMENTS)
 	@$(MAKE) --no-print-directory test-avx2
 
 test-avx2: $(STAMP)
-	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(VENV)/bin/python -m pytest $(TWO_PROCESSES) -m every_processor
+	@ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(ONE_THREAD) $(VENV)/bin/python -m pytest $(TWO_PROCESSES) -m every_processor
 
 fuzz: $(STAMP)
 	@$(VENV)/bin/python Testing/robustness/fuzz.py $(FUZZ_ARGUMENTS)
 
 unit: $(STAMP)
-	@$(VENV)/bin/python -m pytest $(TWO_PROCESSES) -m "not slow" Testing/unit $(PYTEST_ARGUMENTS)
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest $(TWO_PROCESSES) -m "not slow" Testing/unit $(PYTEST_ARGUMENTS)
 
 lint: $(DEV_STAMP)
 	@$(VENV)/bin/ruff check .
@@ -60,7 +62,7 @@ lint: $(DEV_STAMP)
 
 coverage: $(DEV_STAMP)
 	@Testing/install_system_packages.sh
-	@$(VENV)/bin/python -m pytest $(TWO_PROCESSES) --cov --cov-report=term $(PYTEST_ARGUMENTS)
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest $(TWO_PROCESSES) --cov --cov-report=term $(PYTEST_ARGUMENTS)
 
 docs: $(DEV_STAMP)
 	@$(VENV)/bin/python docs/make_api.py $(API)
