@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from SAMLandmarkLib.core.volume import Volume
-from SAMLandmarkLib.embedding.embedding import Embedding, Image, Level
+from SAMLandmarkLib.embedding.embedding import Embedding, Image
 from SAMLandmarkLib.embedding.prepared import PreparedVolume, body_points_lps
 from SAMLandmarkLib.engine.orientation import (
     LEAST_EVIDENCE,
@@ -97,21 +97,16 @@ class Judged:
         return (0,) if evidence >= LEAST_EVIDENCE else ()
 
 
-def judged(
-    template: Embedding, target: Embedding, model: RememberingModel, mirrored: dict[Embedding, Level]
-) -> Judged:
-    return Judged(
-        flipped_agreements(template, target, model), mirror_evidence(template, target, model, mirrored)
-    )
+def judged(template: Embedding, target: Embedding, model: RememberingModel) -> Judged:
+    return Judged(flipped_agreements(template, target, model), mirror_evidence(template, target, model))
 
 
 def rows(tests: EvaluationSet, pairs: int, model: RememberingModel, scans: CoarseScans) -> Iterator[str]:
     """A row for the set, and one for each of its pairs."""
-    mirrored: dict[Embedding, Level] = {}
     found: list[Judged] = []
     for pair in both_ways(tests)[:pairs]:
         template, target = scans.of(pair.template.path), scans.of(pair.target.path)
-        found.append(judged(template, target, model, mirrored))
+        found.append(judged(template, target, model))
         best = max(value for flip, value in found[-1].agreements.items() if flip)
         print(
             f"{tests.name}: {pair.template.name} to {pair.target.name}: agree {found[-1].agreements[()]:.2f}, "

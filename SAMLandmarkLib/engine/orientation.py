@@ -1,17 +1,19 @@
 """Whether a scan seems to be stored upside down or mirrored under an unchanged header.
 
 Such a scan still looks like anatomy. Turned upside down or front to back, hardly a point of the template leads to it and
-back; then it is embedded again, on the searched level alone, in each of the seven ways in which axes can be reversed.
+back; then its middle is embedded again, on the searched level alone, in each of the eight ways in which axes can be
+reversed.
 
 A mirror image from left to right fits the template nearly as well as the scan does, since bodies are nearly symmetric. So
-it is judged by what is not: how much worse each point of the template fits the template's own mirror image tells how much
-worse it should fit that of the target, or how much better, where the target is the mirror image.
+it is judged by what is not: how much worse each point of the target fits the target's own mirror image tells how much
+worse its mirror image should fit the template, or how much better, where the target is the mirror image.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,43 +25,39 @@ from ..models.bundle import EmbeddingModel
 from ..utils.translation import _
 
 # A follow-up of the lung had 22 to 33 % of its support points lead back in each of its flips, and 80 % as it was; two
-# patients have about half. Only below this are the flips embedded, since that takes as long as seven coarse levels.
+# patients have about half. Only below this are the flips embedded.
 FEW_CONSISTENT = 0.35
 MOST_CONSISTENT = 0.7
 """Where more points lead back, the target is no mirror image, or of a part that looks the same mirrored."""
 _LEFT_RIGHT = (0,)
 _POINTS = 300
+# Flipped is the middle half of each side, which is an eighth of the work, but not less than what can be recognised.
+_LEAST_MIDDLE_MM = 160.0
 # In cells of the searched level: how near a match must lead back, and how near it must be to the common shift.
 _CYCLE_CELLS, _SHIFT_CELLS = 3.0, 6.0
 # Flipped, so many points must agree, and so many times as many as without a flip.
 _LEAST_AGREEMENT, _BETTER = 0.25, 1.6
 # Mirrored, a match must lie so near to the common shift, in cells of the searched level. The evidence is 1 for the mirror
-# image of the template itself; docs/accuracy.md has that of pairs of scans, the highest of a sound one being 0.06.
+# image of the template itself; docs/accuracy.md has that of pairs of scans, and the highest of a sound one.
 _NEAR_CELLS, LEAST_EVIDENCE = 7.5, 0.1
-# Of both scans together.
-_FEWEST_POINTS = 60
+_FEWEST_POINTS = 30
 # So many points are compared with all cells at once, which bounds the memory.
 _BLOCK_POINTS = 50
 
 
 def orientation_doubt(
-    template: Embedding,
-    target: Embedding,
-    model: EmbeddingModel,
-    consistent: float,
-    mirrored: MutableMapping[Embedding, Level] | None = None,
+    template: Embedding, target: Embedding, model: EmbeddingModel, consistent: float
 ) -> str:
     """A sentence where the target fits far better with axes reversed, else "".
 
-    `consistent` is the part of the template's support points that lead to the target and back; `mirrored` keeps the mirror
-    images that were embedded.
+    `consistent` is the part of the template's support points that lead to the target and back.
     """
-    if consistent >= MOST_CONSISTENT or not all(len(scan.support_points_lps) for scan in (template, target)):
+    if consistent >= MOST_CONSISTENT or not len(target.support_points_lps):
         return ""
     if consistent < FEW_CONSISTENT and (flip := likely_flip(flipped_agreements(template, target, model))):
         return _doubt(flip)
     if model.modality.spatial_axes == 3 and template.has_image:
-        evidence = mirror_evidence(template, target, model, mirrored)
+        evidence = mirror_evidence(template, target, model)
         return _doubt(_LEFT_RIGHT) if evidence >= LEAST_EVIDENCE else ""
     return ""
 
@@ -90,47 +88,32 @@ def _doubt(flip: tuple[int, ...]) -> str:
 # ---- left and right
 
 
-def mirror_evidence(
-    template: Embedding,
-    target: Embedding,
-    model: EmbeddingModel,
-    mirrored: MutableMapping[Embedding, Level] | None = None,
-) -> float:
+def mirror_evidence(template: Embedding, target: Embedding, model: EmbeddingModel) -> float:
     """How much rather the target is the mirror image of such a scan as the template: about 1 if so, -1 if not, 0 unclear.
 
-    It is the slope of what points of either scan gain in similarity where the target is mirrored, over what they lose in
-    the mirror image of their own scan. Where a part of the body is symmetric, nothing is lost, and the slope is small.
+    It is the slope of what points of the target gain in similarity to the template where they are mirrored, over what they
+    lose in the target's own mirror image. Where a part of the body is symmetric, nothing is lost, and the slope is small.
     """
-    images = mirrored if mirrored is not None else {}
-    for scan in (template, target):
-        if scan not in images:
-            images[scan] = searched_level(scan.image, model, _LEFT_RIGHT)
-    points, others = template.support_points_lps[:_POINTS], target.support_points_lps[:_POINTS]
-    own, there, image = template.searched, target.searched, images[target]
-    asked, mirrored_others = own.at(points), _mirrored_points(others, target)
-    gained = [
-        _similarity(asked, points, image) - _similarity(asked, points, there),
-        _similarity(image.at(mirrored_others), mirrored_others, own)
-        - _similarity(there.at(others), others, own),
-    ]
-    lost = [
-        1 - _similarity(asked, points, images[template]),
-        1 - _similarity(there.at(others), others, image),
-    ]
-    gain, loss = np.concatenate(gained), np.concatenate(lost)
+    points = target.support_points_lps[:_POINTS]
+    own, image = target.searched, searched_level(target.image, model, _LEFT_RIGHT)
+    mirrored = _flipped_points(points, target.image, _LEFT_RIGHT)
+    gain = _similarity(image.at(mirrored), mirrored, template.searched) - _similarity(
+        own.at(points), points, template.searched
+    )
+    loss = 1 - _similarity(own.at(points), points, image)
     known = np.isfinite(gain) & np.isfinite(loss)
     if known.sum() < _FEWEST_POINTS:
         return 0.0
     return float(gain[known] @ loss[known] / max(loss[known] @ loss[known], 1e-6))
 
 
-def _mirrored_points(points_lps: np.ndarray, scan: Embedding) -> np.ndarray:
-    """Where points of a scan lie in its mirror image, which is mirrored in the middle of its grid."""
-    grid = scan.image.grid
+def _flipped_points(points_lps: np.ndarray, image: Image, flip: tuple[int, ...]) -> np.ndarray:
+    """Where points of an image lie once its content is reversed along axes (x, y, z)."""
+    grid = image.grid
     ends = grid.lps_from_index(np.array([[0, 0, 0], np.array(grid.size_ijk) - 1], dtype=float))
-    mirrored: np.ndarray = points_lps.copy()
-    mirrored[:, 0] = ends[:, 0].sum() - points_lps[:, 0]
-    return mirrored
+    flipped: np.ndarray = points_lps.copy()
+    flipped[:, flip] = ends[:, flip].sum(axis=0) - points_lps[:, flip]
+    return flipped
 
 
 def _similarity(vectors: Tensor, points_lps: np.ndarray, level: Level) -> np.ndarray:
@@ -180,14 +163,33 @@ def likely_flip(agreements: Mapping[tuple[int, ...], float]) -> tuple[int, ...]:
 def flipped_agreements(
     template: Embedding, target: Embedding, model: EmbeddingModel
 ) -> dict[tuple[int, ...], float]:
-    """For each set of reversed axes (x, y, z), none first, which part of the points agree on a shift."""
-    level = target.searched
-    axes = range(level.grid.spatial_axes)
+    """For each set of reversed axes (x, y, z), none first, which part of the points of the target's middle agree on a shift."""
+    middle, points = _middle(target)
+    axes = range(middle.grid.spatial_axes)
     flips = [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
     return {
-        flip: _agreement(template, searched_level(target.image, model, flip) if flip else level)
+        flip: _agreement(
+            _flipped_points(points, middle, flip), searched_level(middle, model, flip), template.searched
+        )
         for flip in flips
     }
+
+
+def _middle(scan: Embedding) -> tuple[Image, np.ndarray]:
+    """The middle of a scan around the middle of the body, and the support points `(n,3)` in it."""
+    image, points = scan.image, scan.support_points_lps
+    grid = image.grid
+    size = np.array(grid.size_ijk)
+    wanted = np.minimum(size, np.maximum(size // 2, round(_LEAST_MIDDLE_MM / grid.spacing_mm)))
+    center = grid.index_from_lps(np.median(points, axis=0)[None])[0]
+    start = np.clip(np.round(center - wanted / 2).astype(int), 0, size - wanted)
+    (i, j, k), (stop_i, stop_j, stop_k) = start, start + wanted
+    origin = grid.lps_from_index(start[None].astype(float))[0]
+    part = replace(grid, origin_lps=origin, size_ijk=tuple(wanted.tolist()))
+    index = grid.index_from_lps(points)
+    inside = ((index >= start) & (index <= start + wanted - 1)).all(axis=1)
+    values = image.values[k:stop_k, j:stop_j, i:stop_i]
+    return Image(values, part, image.modality), points[inside][:_POINTS]
 
 
 def searched_level(image: Image, model: EmbeddingModel, flip: tuple[int, ...] = ()) -> Level:
@@ -203,10 +205,11 @@ def searched_level(image: Image, model: EmbeddingModel, flip: tuple[int, ...] = 
     return Level(vectors[:depth, :height, :width], grid)
 
 
-def _agreement(template: Embedding, target: Level) -> float:
-    own = template.searched
-    points_lps = template.support_points_lps[:_POINTS]
-    found_lps, cells = _nearest(own.at(points_lps), target)
+def _agreement(points_lps: np.ndarray, own: Level, other: Level) -> float:
+    """Which part of points of a level `own` leads to the other and back, by the shift of most of them."""
+    if not len(points_lps):
+        return 0.0
+    found_lps, cells = _nearest(own.at(points_lps), other)
     back_lps, _cells = _nearest(cells, own)
     shift = found_lps - points_lps
     near = np.linalg.norm(shift - np.median(shift, axis=0), axis=1) <= _SHIFT_CELLS * own.grid.spacing_mm

@@ -16,7 +16,7 @@ from ..core.matching_options import MatchingOptions, without_images
 from ..core.results import Candidate, HeatMap, LocalMaps, Status, TransferredLandmark, TransferResult
 from ..core.volume import Volume
 from ..embedding.embedder import Embedder
-from ..embedding.embedding import Embedding, Level
+from ..embedding.embedding import Embedding
 from ..embedding.prepared import PreparedVolume
 from ..matching.confidence import Calibration
 from ..matching.decision import missing
@@ -76,7 +76,6 @@ class TransferEngine:
         self._embedded = RecentlyUsed[int, tuple[Volume, Embedding]](VOLUMES_KEPT)
         self._atlases: dict[str | Path, Atlas] = {}
         self._doubts: WeakKeyDictionary[Embedding, WeakKeyDictionary[Embedding, str]] = WeakKeyDictionary()
-        self._mirrored: WeakKeyDictionary[Embedding, Level] = WeakKeyDictionary()
         self._correspondences: WeakKeyDictionary[Embedding, WeakKeyDictionary[Embedding, Correspondences]] = (
             WeakKeyDictionary()
         )
@@ -232,9 +231,9 @@ class TransferEngine:
             return []
         known = self._doubts.setdefault(template, WeakKeyDictionary())
         if target not in known:
-            known[target] = orientation_doubt(
-                template, target, self.model, matcher.consistent_part, self._mirrored
-            ) or (unlike_doubt(matcher.consistent_part) if matcher.is_unlike else "")
+            known[target] = orientation_doubt(template, target, self.model, matcher.consistent_part) or (
+                unlike_doubt(matcher.consistent_part) if matcher.is_unlike else ""
+            )
             if known[target]:
                 warnings.warn(f"{target.source or target.name}: {known[target]}", VolumeWarning, stacklevel=3)
         return [known[target]] if known[target] else []
