@@ -43,7 +43,8 @@ def _requirement(line: str) -> Requirement:
 def _isSatisfied(requirement: Requirement) -> bool:
     try:
         version = importlib.metadata.version(requirement.name)
-    except importlib.metadata.PackageNotFoundError:
+    except (importlib.metadata.PackageNotFoundError, FileNotFoundError):
+        # FileNotFoundError: newer finders say so of a folder without metadata, as an interrupted installation leaves it.
         return False
-    # An interrupted installation leaves a folder without a version. Builds such as 2.9.0.dev1 are good enough.
+    # Older ones know no version of such a folder. Builds such as 2.9.0.dev1 are good enough.
     return bool(version) and requirement.specifier.contains(version, prereleases=True)

@@ -37,11 +37,13 @@ class ClusterExecutor:
 
     @property
     def capacity(self) -> int:
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        # a client that has lost its scheduler knows of no workers; whatever comes next says so
+        workers = self._client.scheduler_info(n_workers=-1).get("workers", {})
         # one more than each has in hand, so that none waits for the network
         return max(1, len(workers)) * (SCANS_AT_ONCE + 1)
 
     def submit(self, job: StudyJob) -> None:
+        self._require_scheduler()
         # a result is never taken from an earlier run of the same job
         future = self._client.submit(do_job, self._settings, job, pure=False)
         self._running[future] = job
