@@ -113,10 +113,9 @@ class Hour:
     def crash(self) -> None:
         """The engine is killed in the middle of a transfer; the radiologist presses the button again."""
         user = self.user
-        user.click(user.ui.transferButton)
-        worker = user.widget.logic.worker
-        user.bench.wait_until(lambda: worker.process_id is not None, 60, "the worker runs")
-        os.kill(worker.process_id, signal.SIGKILL)
+        with user.engine_held() as process_id:
+            user.click(user.ui.transferButton)
+            os.kill(process_id, signal.SIGKILL)
         user.bench.wait_until(lambda: not user.session.transferring, 120, "the end of the worker is noticed")
         user.bench.settle(100)
         assert user.ui.messageLabel.text

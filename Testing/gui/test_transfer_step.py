@@ -47,17 +47,13 @@ def test_all_points_are_found_on_the_follow_up(study):
 def test_the_time_it_takes_is_told_before_and_the_step_meanwhile(study):
     study.choose(points=add_points(study.points))
     assert not study.ui.estimateLabel.isHidden()
-    texts = set()
-    study.click(study.ui.transferButton)
-    study.bench.wait_until(lambda: _look(study, texts), 240, "the engine is done")
-    assert any("2024-02-03" in text or "Follow-up" in text for text in texts), texts
-    assert study.ui.progressBar.isHidden()
+    with study.engine_held():
+        study.click(study.ui.transferButton)
+        assert not study.ui.progressBar.isHidden()
+        assert any(name in study.ui.statusLabel.text for name in ("Baseline", "Follow-up"))
+    study.wait_for_end()
+    assert study.ui.progressBar.isHidden() and not study.ui.statusLabel.text
     assert study.ui.estimateLabel.text == "The scans are ready: a transfer takes a moment."
-
-
-def _look(user, texts: set[str]) -> bool:
-    texts.add(user.ui.statusLabel.text)
-    return not user.session.busy
 
 
 def test_live_a_clicked_point_appears_on_the_follow_up(study):
@@ -106,10 +102,11 @@ def test_a_click_on_the_follow_up_while_placing_adds_no_point_to_the_template(st
 
 def test_cancel_in_the_middle_and_transfer_again(study):
     study.choose(points=add_points(study.points))
-    study.click(study.ui.transferButton)
-    assert study.ui.transferButton.text == "Cancel"
-    study.click(study.ui.transferButton)
-    study.bench.wait_until(lambda: not study.session.transferring, 20, "it is canceled")
+    with study.engine_held():
+        study.click(study.ui.transferButton)
+        assert study.ui.transferButton.text == "Cancel"
+        study.click(study.ui.transferButton)
+        study.bench.wait_until(lambda: not study.session.transferring, 20, "it is canceled")
     study.bench.settle(100)
     assert study.ui.transferButton.text == "Transfer points"
     assert _follow_up_points(study) == {}
@@ -119,10 +116,9 @@ def test_cancel_in_the_middle_and_transfer_again(study):
 
 def test_a_worker_that_is_killed_is_told_in_one_sentence_and_replaced(study):
     study.choose(points=add_points(study.points))
-    study.click(study.ui.transferButton)
-    worker = study.widget.logic.worker
-    study.bench.wait_until(lambda: worker.process_id is not None, 20, "the worker runs")
-    os.kill(worker.process_id, signal.SIGKILL)
+    with study.engine_held() as process_id:
+        study.click(study.ui.transferButton)
+        os.kill(process_id, signal.SIGKILL)
     study.bench.wait_until(lambda: not study.session.transferring, 60, "the end of the worker is noticed")
     study.bench.settle(100)
     assert study.ui.messageLabel.text.endswith(".")
@@ -133,9 +129,10 @@ def test_a_worker_that_is_killed_is_told_in_one_sentence_and_replaced(study):
 
 def test_the_scene_is_closed_in_the_middle(study):
     study.choose(points=add_points(study.points))
-    study.click(study.ui.transferButton)
-    study.bench.settle(300)
-    study.start_anew()
+    with study.engine_held():
+        study.click(study.ui.transferButton)
+        study.bench.settle(300)
+        study.start_anew()
     study.bench.wait_until(lambda: not study.session.busy, 60, "nothing runs any more")
     assert study.session.template_volume is None
     assert study.session.follow_ups == ()

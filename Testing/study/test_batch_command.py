@@ -51,8 +51,8 @@ def dicom_tree(tmp_path_factory, small_study) -> Path:
 def test_a_dry_run_shows_what_would_be_done_and_does_nothing(batch, small_study, tmp_path):
     done = batch(small_study, "--output", tmp_path / "out", "--dry-run")
     assert done.returncode == 0
-    assert "12 scans of 3 patients, 12 to be done" in done.stdout
-    assert "patient-002-followup-003" in done.stdout
+    assert "6 scans of 3 patients, 6 to be done" in done.stdout
+    assert "patient-002-followup-002" in done.stdout
     assert not (tmp_path / "out").exists()
 
 

@@ -23,7 +23,7 @@ from SAMLandmarkLib.utils.threads import torch_threads
 
 def test_every_scan_has_what_transfer_writes_for_it(undisturbed, engine):
     patient = undisturbed.patients[1]
-    scan = patient.plan.follow_ups[2]
+    scan = patient.plan.follow_ups[1]
     template = patient.plan.templates[0]
     # with as many threads as the study, since others add in another order
     with torch_threads(1):
