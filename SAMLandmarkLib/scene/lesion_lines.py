@@ -70,7 +70,8 @@ def read_lesions(
     drawn = DrawnLesions(_("scene"))
     for node in lines_of(scene, volume_node, with_others):
         ends = _placed_lps(node, volume_node)
-        drawn.add_line(node.GetName(), ends, _details(node), _source(node, ends))
+        if len(ends):  # one without any is about to be drawn
+            drawn.add_line(node.GetName(), ends, _details(node), _source(node, ends))
     for point in () if points_node is None else read_points(points_node, volume_node):
         drawn.add_point(point.label, np.array(point.position_lps))
     return drawn.marks()
@@ -84,7 +85,8 @@ def _details(node: MarkupsNode) -> str:
 
 def draw_line(scene: Scene, name: str) -> None:
     """Let the next two clicks in the views draw a new line of this name."""
-    node = _new_line(scene, name)
+    empty = (node for node in nodes_of_class(scene, LINE_CLASS) if not node.GetNumberOfControlPoints())
+    node = next((node for node in empty if node.GetName() == name), None) or _new_line(scene, name)
     selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     selection.SetReferenceActivePlaceNodeClassName(LINE_CLASS)

@@ -55,13 +55,14 @@ class LesionControl:
         self._uprights: list[np.ndarray] = []
         self._sent: tuple[str, ...] = ()
         self._seen: object = None
+        self._waits = False
 
     # ---- what there is
 
     @property
     def running(self) -> bool:
-        """Whether lesions are being followed or written."""
-        return self._process.running
+        """Whether lesions are being followed or written, or wait for the scans to be embedded."""
+        return self._process.running or self._waits
 
     @property
     def fraction(self) -> float:
@@ -115,9 +116,17 @@ class LesionControl:
         draw_line(self._context.scene, f"T{number} long")
 
     def track(self) -> None:
-        """Follow the chosen lesions through all follow-ups. Raises UsageError with the blocking_reason where there is one."""
+        """Follow the chosen lesions through all follow-ups, as soon as the worker has embedded them.
+
+        Raises UsageError with the blocking_reason where there is one, or where lesions are being worked on.
+        """
         if reason := self.blocking_reason:
             raise UsageError(reason)
+        # what the worker computes is in the cache then, and is not computed twice
+        self._waits = self._context.jobs.busy
+        if self._waits:
+            self._say(_("Waiting for the scans."))
+            return
         scans = self._context.jobs.scans
         uprights = [upright_from_own(scan.node) for scan in scans]
         files = [job_scan(scan.node, number, uprights[number]) for number, scan in enumerate(scans)]
@@ -131,6 +140,9 @@ class LesionControl:
 
     def cancel(self) -> None:
         """End what runs, if anything."""
+        if self._waits:
+            self._waits = False
+            self._say(_("Canceled."))
         self._process.cancel()
 
     def say(self, name: str, visit: int, said: Said | None) -> None:
@@ -166,6 +178,8 @@ class LesionControl:
     def poll(self) -> None:
         """Take what the process has said, and what has been drawn."""
         self._process.poll()
+        if self._waits and not self._context.jobs.busy:
+            self._track_now()
         if is_in_flux(self._context.scene):
             return
         seen = self._signature()
@@ -178,6 +192,13 @@ class LesionControl:
         self._process.close()
 
     # ---- the process
+
+    def _track_now(self) -> None:
+        self._waits = False
+        try:
+            self.track()
+        except UsageError as error:
+            self._say(str(error))
 
     def _went_on(self) -> None:
         self._say(self._process.text)
