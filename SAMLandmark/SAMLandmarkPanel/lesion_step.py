@@ -43,7 +43,9 @@ class LesionStep:
         self._ui, self._hints, self._session = ui, hints, session
         self._isReady, self._ensureReady = isReady, ensureReady
         self._listed: list[tuple[str, str, bool]] = []
+        self._shown: Any = None
         self._table = LesionTableView(ui.lesionTable, self._chosen)
+        showText(ui.lesionResponseLabel, "")
         for text in self._saidTexts():
             ui.lesionSaidSelector.addItem(text)
         letPathsBeLong(ui.lesionFolderButton)
@@ -116,11 +118,12 @@ class LesionStep:
     def _showHistory(self) -> None:
         ui, history = self._ui, self._session.lesions.history
         names = () if history is None else tuple(track.lesion.name for track in history)
-        table = None if history is None else LesionTable.of(history)
-        self._table.fill(table, names)
+        if history is not self._shown:
+            self._shown, table = history, None if history is None else LesionTable.of(history)
+            self._table.fill(table, names)
+            showText(ui.lesionResponseLabel, "" if table is None else "\n".join(table.responses))
         for widget in (ui.lesionTable, ui.lesionSaidLabel, ui.lesionSaidSelector):
             widget.setVisible(history is not None)
-        showText(ui.lesionResponseLabel, "" if table is None else "\n".join(table.responses))
         self._showChosen()
         busy = _("Wait for the end, or cancel.") if self._session.lesions.running else ""
         missing = "" if history is not None else _("Track the lesions first.")

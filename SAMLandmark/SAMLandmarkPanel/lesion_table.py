@@ -28,16 +28,16 @@ class LesionTableView:
         table.verticalHeader().setTextElideMode(qt.Qt.ElideMiddle)
         for header in (table.horizontalHeader(), table.verticalHeader()):
             header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setStretchLastSection(True)
         table.setHorizontalScrollMode(qt.QAbstractItemView.ScrollPerPixel)
         table.cellClicked.connect(self._choose)
         table.currentCellChanged.connect(self._choose)
 
     def fill(self, shown: LesionTable | None, lesions: tuple[str, ...]) -> None:
         """Show a table whose first rows are these lesions; None where nothing was tracked."""
-        if shown == self._shown:
-            return
         self._shown, self._lesions = shown, lesions
-        if self.chosen is not None and self.chosen[0] not in lesions:
+        dates = 0 if shown is None else len(shown.titles)
+        if self.chosen is not None and (self.chosen[0] not in lesions or self.chosen[1] >= dates):
             self.chosen = None
         self._table.blockSignals(True)
         self._write()

@@ -95,12 +95,17 @@ def draw_line(scene: Scene, name: str) -> None:
     interaction.SetCurrentInteractionMode(interaction.Place)
 
 
-def show_lesions(scene: Scene, volume_node: VolumeNode, findings: Sequence[tuple[Lesion, Finding]]) -> None:
+def show_lesions(
+    scene: Scene,
+    volume_node: VolumeNode,
+    findings: Sequence[tuple[Lesion, Finding]],
+    with_others: bool = False,
+) -> None:
     """Draw the diameters of lesions on a scan; lines of the same name that nobody has moved are drawn anew.
 
-    What a reader drew or moved stays as it is.
+    What a reader drew or moved stays as it is. `with_others`: lines of which nobody knows on which scan are this one's.
     """
-    known = {node.GetName(): node for node in lines_of(scene, volume_node, with_others=True)}
+    known = {node.GetName(): node for node in lines_of(scene, volume_node, with_others)}
     with keep_placing(scene):
         for lesion, finding in findings:
             for name, diameter in _named(lesion, finding):
@@ -134,7 +139,8 @@ def _named(lesion: Lesion, finding: Finding) -> Iterator[tuple[str, Diameter]]:
 def _new_line(scene: Scene, name: str) -> MarkupsNode:
     node: MarkupsNode = scene.AddNewNodeByClass(LINE_CLASS, name)
     node.CreateDefaultDisplayNodes()
-    draw_line_finely(node.GetDisplayNode())
+    # both diameters cross where their labels are
+    draw_line_finely(node.GetDisplayNode(), labeled=not name.lower().endswith(SHORT))
     return node
 
 

@@ -207,8 +207,8 @@ class Viewing:
         turned_away = self.current is not None and self.shown and self.current[0] not in self.shown
         return [*self.shown[1:]] if turned_away else [None]
 
-    def look_at(self, places_lps: Mapping[str, Point], name: str) -> None:
-        """Let the views of scans, by their keys, look at places (LPS mm, each scan's own frame) that have one name."""
+    def look_at(self, places_lps: Mapping[str, Point]) -> None:
+        """Let the views of scans, by their keys, look at places (LPS mm, each scan's own frame)."""
         for key in places_lps:
             if self._orientations and key not in self._shown and self._jobs.scan(key) is not None:
                 self._turn_to(key)
@@ -216,7 +216,7 @@ class Viewing:
         with self.linking.paused():
             for key, position_lps in places_lps.items():
                 if (scan := self._jobs.scan(key)) is not None:
-                    self._jump(scan.node, position_lps, "" if self._names_of_all else name)
+                    self._jump(scan.node, position_lps, "")
 
     def mark_current(self) -> None:
         """Put the crosshairs where the current landmark is now; the views stay where they are."""

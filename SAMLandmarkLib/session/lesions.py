@@ -160,7 +160,7 @@ class LesionControl:
             for number, finding in findings.items()
             if finding is not None and finding.position_lps is not None
         }
-        self._context.viewing.look_at(places, name)
+        self._context.viewing.look_at(places)
 
     def export(self, folder: str | os.PathLike[str], files_of: FilesOf = lambda node: ()) -> None:
         """Write what `samlandmark track` writes. Raises UsageError where nothing was tracked, or a scan is gone."""

@@ -45,7 +45,7 @@ class TrackedLesions:
                 if number:
                     remove_proposals(self._scene, volume)
                 findings = [(item.lesion, found) for item in history if (found := item.at(number))]
-                show_lesions(self._scene, volume, findings)
+                show_lesions(self._scene, volume, findings, with_others=not number)
         self.keep()
 
     def say(self, name: str, visit: int, said: Said | None) -> None:

@@ -25,8 +25,8 @@ from slicer_standin.bench import Bench
 from user import User, positions
 
 SHOWN = "left_kidney_upper_pole"
-# The lesion of the sample pair whose cell is chosen.
-MEASURED = "NT1"
+# The lesion of the sample pair that is measured by hand, and by how much of its length an end is dragged.
+MEASURED, DRAGGED_PART = "T1", 0.08
 # Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
 GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
 STEPS = ("templateStep", "transferStep", "reviewStep", "lesionStep", "batchStep", "advancedStep")
@@ -166,10 +166,23 @@ class Photographer:
         self.bench.wait_until(lambda: not user.session.lesions.running, 1800, "the lesions are tracked")
         self.bench.settle(100)
         self.points.SetDisplayVisibility(False)
-        rows = [track.lesion.name for track in user.session.lesions.history]
-        ui.lesionTable.cellClicked.emit(rows.index(MEASURED), 1)
+        self.measure_by_hand(f"{MEASURED} long")
         ui.lesionFolderButton._button.setText(str(EXPORT_FOLDER / "lesions"))
         self.take("slicer-7-lesions")
+
+    def measure_by_hand(self, name: str) -> None:
+        """Drag an end of a proposed line, and look at its lesion again."""
+        from SAMLandmarkLib.scene.lesion_lines import lines_of
+
+        lines = lines_of(self.bench.scene, self.follow_up)
+        line = next(node for node in lines if node.GetName() == name)
+        first, last = (np.array(line.GetNthControlPointPosition(number)) for number in (0, 1))
+        view = self.user.view_of(self.follow_up)
+        self.user.go_to(view, tuple(last))
+        self.bench.drag(view, tuple(last), tuple(last + DRAGGED_PART * (first - last)))
+        rows = [track.lesion.name for track in self.user.session.lesions.history]
+        self.user.ui.lesionTable.cellClicked.emit(rows.index(MEASURED), 1)
+        self.bench.settle(100)
 
     def batch_step(self) -> None:
         """Run a study of two patients, one scan of which is damaged, and choose a scan of it."""
