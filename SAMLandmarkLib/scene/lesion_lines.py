@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import slicer
 
+from ..core.geometry import LPS_FROM_RAS
 from ..core.lesions import Diameter, Finding, Lesion, Mark, Source
 from ..io.lesion_details import details_text
 from ..io.lesion_lines import LONG, SHORT, DrawnLesions
-from ..utils.translation import _
 from .frames import own_lps_from, ras_from_own_lps
 from .mrml import MarkupsNode, Scene, VolumeNode
 from .nodes import keep_placing, nodes_of_class
 from .point_display import draw_line_finely
 from .points import read_points
-from .volumes import find_volume, scan_key
+from .volumes import find_volume, ijk_to_ras, scan_key
 
 LINE_CLASS = "vtkMRMLMarkupsLineNode"
 _SCAN, _DETAILS, _PROPOSED = "SAMLandmark.ScanKey", "SAMLandmark.Lesion", "SAMLandmark.Proposed"
@@ -67,7 +67,7 @@ def read_lesions(
 
     Raises LesionError where a line has one point only, or two lines the same name.
     """
-    drawn = DrawnLesions(_("scene"))
+    drawn = DrawnLesions(volume_node.GetName())
     for node in lines_of(scene, volume_node, with_others):
         ends = _placed_lps(node, volume_node)
         if len(ends):  # one without any is about to be drawn
@@ -108,7 +108,7 @@ def show_lesions(
     known = {node.GetName(): node for node in lines_of(scene, volume_node, with_others)}
     with keep_placing(scene):
         for lesion, finding in findings:
-            for name, diameter in _named(lesion, finding):
+            for name, diameter in _named(lesion, finding, volume_node):
                 node = known.get(name)
                 if node is None:
                     node = _new_line(scene, name)
@@ -126,14 +126,28 @@ def remove_proposals(scene: Scene, volume_node: VolumeNode) -> None:
             scene.RemoveNode(node)
 
 
-def _named(lesion: Lesion, finding: Finding) -> Iterator[tuple[str, Diameter]]:
-    long, short = finding.long, finding.short
-    if finding.is_seen and long is None:
+def _named(lesion: Lesion, finding: Finding, volume_node: VolumeNode) -> Iterator[tuple[str, Diameter]]:
+    if not finding.is_seen:
+        return
+    axes = {LONG: finding.long, SHORT: finding.short}
+    if finding.long is None:
         # what could not be measured is shown as it was carried, to be dragged to where it belongs
-        long, short = finding.carried_long, finding.carried_short
-    for axis, diameter in ((LONG, long), (SHORT, short)):
-        if finding.is_seen and diameter is not None:
+        carried = {LONG: finding.carried_long, SHORT: finding.carried_short}
+        axes = {name: _in_slice(line, finding.position, volume_node) for name, line in carried.items()}
+    for axis, diameter in axes.items():
+        if diameter is not None:
             yield f"{lesion.name} {axis}", diameter
+
+
+def _in_slice(diameter: Diameter | None, centre_lps: np.ndarray, volume_node: VolumeNode) -> Diameter | None:
+    """A diameter laid into the slice of a place: a map may tilt it, and both ends are to be seen in one slice."""
+    if diameter is None:
+        return None
+    axes = (LPS_FROM_RAS @ ijk_to_ras(volume_node))[:3, :3]
+    normal = np.cross(axes[:, 0], axes[:, 1])
+    normal /= np.linalg.norm(normal)
+    above = (diameter.ends - centre_lps) @ normal
+    return Diameter.between(diameter.ends - above[:, None] * normal, diameter.source)
 
 
 def _new_line(scene: Scene, name: str) -> MarkupsNode:

@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from ..core.lesions import Diameter, Finding, LesionHistory, LesionStatus, Mark, Role, Source, Track
+from ..io.lesion_lines import is_longer
 from ..utils.translation import _
 
 _SAME_MM = 0.05
@@ -98,6 +99,8 @@ def _drawn(finding: Finding, mark: Mark | None) -> Finding:
     changed = finding.changed(status=status, short=short or finding.short, merged_into="", note="")
     if long is None:
         return changed
+    if changed.short is not None and is_longer(changed.short, long):
+        changed = changed.changed(short=None)
     place = mark.finding.position_lps
     return changed.changed(long=long, position_lps=place, source=Source.HAND, confidence=1.0)
 
