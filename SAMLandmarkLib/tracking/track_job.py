@@ -38,7 +38,7 @@ from ..study.plan import StudyScan
 from ..utils.child_processes import be_the_first_to_go, listen, say
 from ..utils.errors import SAMLandmarkError
 from ..utils.failures import describe_exception
-from ..utils.translation import pack
+from ..utils.translation import _, pack
 from .job_description import JOB_FILE, LESIONS_FILE, JobScan
 from .planning import PatientScans, doubts_of_dates
 from .sdtm import write_sdtm
@@ -86,7 +86,14 @@ class TrackJob:
         """All files that `samlandmark track` writes about a patient; what could not be written is added to `notes`."""
         require_matplotlib()
         require_writable(output)
-        scans = tuple(self._dicom_scan(number) or self._written(number) for number in range(len(self._scans)))
+        series = [self._dicom_scan(number) for number in range(len(self._scans))]
+        for number, scan in enumerate(series):
+            if scan is None and self._scans[number].files:
+                told = _(
+                    "{scan}: it lies elsewhere in the scene than its DICOM images say, so there is no report"
+                )
+                notes.append(told.format(scan=self._history.visits[number].name))
+        scans = tuple(scan or self._written(number) for number, scan in enumerate(series))
         files = write_patient(output, PatientScans(self._history.patient, scans, {}), self._history, notes)
         return [*files, *write_sdtm(output, [self._history])]
 

@@ -26,7 +26,7 @@ from user import User, positions
 
 SHOWN = "left_kidney_upper_pole"
 # The lesion of the sample pair that is measured by hand, and by how much of its length an end is dragged.
-MEASURED, DRAGGED_PART = "T1", 0.08
+MEASURED, DRAGGED_PART = "T1", -0.05
 # Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
 GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
 STEPS = ("templateStep", "transferStep", "reviewStep", "lesionStep", "batchStep", "advancedStep")
