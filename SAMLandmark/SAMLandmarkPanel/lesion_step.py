@@ -111,7 +111,7 @@ class LesionStep:
 
     def _text(self) -> str:
         lesions = self._session.lesions
-        outdated = _("The scans are not those in which the lesions were tracked; track again.")
+        outdated = _("The scans or the lesions of the template are not those that were tracked; track again.")
         parts = [lesions.text, lesions.problem, outdated if lesions.outdated else "", *lesions.remarks]
         return "\n".join(str(part) for part in parts if part)
 

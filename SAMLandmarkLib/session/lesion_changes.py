@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -43,6 +44,16 @@ def with_drawn(history: LesionHistory, visit: int, marks: Sequence[Mark]) -> Les
     new = [mark for mark in marks if visit and mark.lesion.name not in _names(history) and _is_new(mark)]
     tracks = [Track(mark.lesion, {visit: _as_new(mark)}) for mark in new]
     return replace(history, tracks=(*history.tracks, *tracks))
+
+
+def is_drawn_anew(finding: Finding, tracked: Finding | None) -> bool:
+    """Whether a lesion of the template is not as it was when it was tracked, so that its proposals are of another one."""
+    if tracked is None:
+        return True
+    if finding.long is None and finding.position_lps is not None and tracked.position_lps is not None:
+        return math.dist(finding.position_lps, tracked.position_lps) > _SAME_MM
+    axes = ((finding.long, tracked.long), (finding.short, tracked.short))
+    return any(_by_hand(now, then) is not None for now, then in axes)
 
 
 def foreign_names(history: LesionHistory, marks: Iterable[Mark]) -> list[str]:

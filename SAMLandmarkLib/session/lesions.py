@@ -22,7 +22,7 @@ from ..scene.watch import is_in_flux
 from ..utils.errors import LesionError, UsageError
 from ..utils.translation import _
 from .context import SessionContext
-from .lesion_changes import Said
+from .lesion_changes import Said, is_drawn_anew
 from .lesion_process import LesionProcess, job_scan
 from .markups_display import MarkupsDisplay
 from .status import Change
@@ -90,9 +90,12 @@ class LesionControl:
 
     @property
     def outdated(self) -> bool:
-        """Whether the session has other scans than those in which the lesions were tracked."""
-        keys = {scan.key for scan in self._context.jobs.scans}
-        return self.history is not None and set(self._tracked.keys) != keys
+        """Whether the scans, or the lesions of the template, are others than those that were tracked."""
+        if self._tracked.history is None:
+            return False
+        tracked = {track.lesion.name: track.at(0) for track in self._tracked.history}
+        other = any(is_drawn_anew(mark.finding, tracked.get(mark.lesion.name)) for mark in self.chosen)
+        return other or set(self._tracked.keys) != {scan.key for scan in self._context.jobs.scans}
 
     def said(self, name: str, visit: int) -> Said | None:
         """The reader's word on a lesion at a date, None where there is none."""
@@ -243,7 +246,7 @@ class LesionControl:
 
     def _read(self) -> None:
         """Take over what the scene holds."""
-        template = self._context.jobs.template
+        template, keys = self._context.jobs.template, self._tracked.keys
         self.text = self._tracked.take_up("" if template is None else template.key) or self.text
         self.marks, self.problem = (), ""
         try:
@@ -252,6 +255,11 @@ class LesionControl:
                 self.marks = tuple(read_lesions(scene, template.node, True, self.points_node))
         except LesionError as error:
             self.problem = str(error)
+        if self._tracked.keys != keys:
+            # what was left out is not kept by itself
+            known = {track.lesion.name for track in self._tracked.history or ()}
+            names = {mark.lesion.name for mark in self.marks}
+            self.left_out = frozenset(names - known) if known else frozenset()
         self.history, self.remarks = self._tracked.with_reader()
         self._show_lines()
         self._context.notices.notify(Change.LESIONS)

@@ -132,6 +132,7 @@ def test_a_saved_scene_knows_its_lesions_and_those_of_another_template_are_not_s
     texts = cells(tracked)
     assert texts["T1"][0] == "14.0 mm" and list(texts)[-2:] == ["Sum", "RECIST 1.1"]
     assert not tracked.lesions.outdated and tracked.lesions.blocking_reason == ""
+    assert tracked.lesions.left_out == {"L"}
     april, may = tracked.template_volume, tracked.follow_ups[0].volume_node
     tracked.set_template(may, None)
     tracked.poll()
@@ -162,6 +163,12 @@ def test_a_dragged_end_is_measured_by_hand_and_changes_sum_and_response_at_once(
     assert texts["RECIST 1.1"][1] == "PD"
     (told,) = LesionTable.of(tracked.lesions.history).responses
     assert told.startswith("2023-05-14: PD proposed, because: ")
+
+
+def test_a_lesion_that_is_drawn_anew_on_the_template_is_to_be_tracked_again(tracked):
+    line(tracked, "T1 long", "April").SetNthControlPointPosition(0, 0.0, -60.0, -340.0)
+    tracked.poll()
+    assert tracked.lesions.outdated and cells(tracked)["T1"][0] != "14.0 mm"
 
 
 def test_a_readers_word_counts_stays_with_the_scene_and_can_be_taken_back(tracked):
