@@ -28,7 +28,6 @@ from ..core.geometry import transform_points
 from ..core.lesions import LesionHistory, Mark
 from ..core.modality import modality_of
 from ..core.volume import Volume
-from ..engine.runtime import EngineRuntime
 from ..engine.settings import WorkerSettings
 from ..io.lesion_json import history_document, read_history
 from ..io.result_files import require_writable
@@ -69,6 +68,9 @@ class TrackJob:
 
     def track(self) -> LesionHistory:
         """The lesions of the first visit followed through the others, by the tracker of the command line."""
+        # late, because files are written without it
+        from ..engine.runtime import EngineRuntime
+
         runtime = EngineRuntime(WorkerSettings(**self._job["settings"]), self._folder / "embeddings")
         teller = _ProgressTeller([visit.name for visit in self._history.visits])
         marks = [
