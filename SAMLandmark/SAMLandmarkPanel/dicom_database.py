@@ -18,3 +18,12 @@ def filesOfDatabase(database: Any) -> list[str]:
     studies = [study for patient in database.patients() for study in database.studiesForPatient(patient)]
     series = [one for study in studies for one in database.seriesForStudy(study)]
     return [file for one in series for file in database.filesForSeries(one)]
+
+
+def filesOfVolume(volumeNode: Any) -> list[str]:
+    """The DICOM files that a volume was loaded from, none where the database does not know them."""
+    database, uids = openDatabase(), volumeNode.GetAttribute("DICOM.instanceUIDs")
+    if database is None or not uids:
+        return []
+    files = [database.fileForInstance(uid) for uid in uids.split()]
+    return files if all(files) else []

@@ -22,6 +22,7 @@ from .export_step import ExportStep
 from .installation import ensureInstalled, missingRequirements
 from .keys import ACTIONS, keyOf
 from .keys_step import KeysStep
+from .lesion_step import LesionStep
 from .parameters import SAMLandmarkParameterNode
 from .review_step import ReviewStep
 from .shortcuts import Shortcuts
@@ -61,6 +62,7 @@ class Panel(VTKObservationMixin):
         self._reviewStep = ReviewStep(ui, hints, session)
         self._exportStep = ExportStep(ui, hints, session)
         self._batchStep = BatchStep(ui, hints, session, lambda: self._installed, self._ensureReady)
+        self._lesionStep = LesionStep(ui, hints, session, lambda: self._installed, self._ensureReady)
         self._advancedStep = AdvancedStep(ui, hints, self._worker, self._settingsChanged)
         self._sideBySide = SideBySide(ui, hints, session)
         self._viewsStep = ViewsStep(ui, session)
@@ -162,6 +164,7 @@ class Panel(VTKObservationMixin):
 
     def _giveScans(self, parameters: SAMLandmarkParameterNode) -> None:
         session = self._session
+        session.lesions.points_node = parameters.lesionPoints
         template = (parameters.templateVolume, parameters.templatePoints)
         if template != (session.template_volume, session.template_markups):
             session.set_template(*template)
@@ -177,40 +180,41 @@ class Panel(VTKObservationMixin):
             parameters.followUps = reviewed
 
     def _sessionChanged(self, change: Change) -> None:
-        if change is Change.SCANS:
-            self._updateAll()
-        elif change is Change.REVIEW:
-            self._templateStep.hideResults()
-            self._viewsStep.followLists()
-            self._reviewStep.updateTable()
-            self._exportStep.update()
-            self._updateTransfer()
-        elif change is Change.SELECTION:
-            self._session.clear_message()
-            self._reviewStep.updateCurrent()
-            self._updateViews()
-        elif change is Change.VIEWS:
-            self._updateViews()
-        elif change is Change.STATUS:
-            self._updateTransfer()
-        elif change is Change.MESSAGE:
-            self._showMessage()
-        elif change is Change.EXPORT:
-            self._exportStep.update()
-        elif change is Change.BATCH:
-            self._batchStep.update()
-        elif change is Change.OPENED and self._parameters is not None:
+        updates = {
+            Change.SCANS: self._updateAll,
+            Change.REVIEW: self._updateReview,
+            Change.SELECTION: self._updateSelection,
+            Change.VIEWS: self._updateViews,
+            Change.STATUS: self._updateTransfer,
+            Change.MESSAGE: self._showMessage,
+            Change.EXPORT: self._exportStep.update,
+            Change.BATCH: self._batchStep.update,
+            Change.LESIONS: self._lesionStep.update,
+            Change.OPENED: self._showOpened,
+        }
+        updates[change]()
+
+    def _updateReview(self) -> None:
+        self._templateStep.hideResults()
+        self._viewsStep.followLists()
+        self._reviewStep.updateTable()
+        self._exportStep.update()
+        self._updateTransfer()
+
+    def _updateSelection(self) -> None:
+        self._session.clear_message()
+        self._reviewStep.updateCurrent()
+        self._updateViews()
+
+    def _showOpened(self) -> None:
+        if self._parameters is not None:
             self._showSessionScans(self._parameters)
 
     def _updateAll(self) -> None:
         self._showMessage()
         self._templateStep.updateNames()
-        self._templateStep.hideResults()
-        self._viewsStep.followLists()
-        self._reviewStep.updateTable()
-        self._exportStep.update()
+        self._updateReview()
         self._updateViews()
-        self._updateTransfer()
 
     def _updateViews(self) -> None:
         self._sideBySide.update(self._parameters)
@@ -219,6 +223,7 @@ class Panel(VTKObservationMixin):
     def _updateTransfer(self) -> None:
         self._transferStep.update(self._blockingReason(), self._installed)
         self._batchStep.update()
+        self._lesionStep.update()
         self._reviewStep.updateUndo()
 
     def _blockingReason(self) -> str:

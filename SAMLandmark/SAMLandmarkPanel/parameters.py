@@ -42,12 +42,13 @@ class SAMLandmarkParameterNode:
 
     `live`: points follow as soon as they are placed. `useCorrections`: corrected points help on the other scans.
     `oneAtATime`: the template beside one follow-up only. `pointNames`: every point shows its name, not only the one under
-    review.
+    review. `lesionPoints`: lesions of the template of which only the places are marked.
     """
 
     templateVolume: vtkMRMLScalarVolumeNode
     templatePoints: vtkMRMLMarkupsFiducialNode
     followUps: list[vtkMRMLScalarVolumeNode]
+    lesionPoints: vtkMRMLMarkupsFiducialNode
     live: bool = False
     useCorrections: bool = False
     sideBySide: bool = True

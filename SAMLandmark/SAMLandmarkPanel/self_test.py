@@ -70,6 +70,7 @@ class SelfTests:
             self._checkModality,
             self._checkFrames,
             self._checkBatch,
+            self._checkLesions,
             self._checkExport,
             self._checkSceneFile,
         ):
@@ -193,6 +194,24 @@ class SelfTests:
         self.assertEqual(scan.found + scan.doubtful + scan.missing, 20)
         self.assertEqual(len(session.follow_ups), 2)
         session.set_follow_ups([before.volume_node])
+
+    def _checkLesions(self, session: Any) -> None:
+        """A diameter on the template is proposed on the follow-up, and a response by RECIST 1.1 with its rule."""
+        from SAMLandmarkLib.scene.lesion_lines import LINE_CLASS, lines_of
+
+        line = slicer.mrmlScene.AddNewNodeByClass(LINE_CLASS, "T1 long")
+        r, a, s = session.template_markups.GetNthControlPointPositionWorld(session.labels.index(_LABEL))
+        for end in (r - 8, r + 8):
+            number = line.AddControlPoint((end, a, s), "")
+            line.SetNthControlPointAssociatedNodeID(number, session.template_volume.GetID())
+        session.poll()
+        session.lesions.track()
+        self._waitWhile(session, lambda: session.lesions.running)
+        self.assertIsNotNone(session.lesions.history, session.lesions.text)
+        proposed = lines_of(slicer.mrmlScene, session.follow_ups[0].volume_node)
+        self.assertIn("T1 long", [node.GetName() for node in proposed])
+        for node in (line, *proposed):
+            slicer.mrmlScene.RemoveNode(node)
 
     def _checkUndo(self, session: Any) -> None:
         """The scene's undo takes a decision back."""

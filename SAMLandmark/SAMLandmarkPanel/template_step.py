@@ -64,7 +64,8 @@ class TemplateStep:
         results = [node.GetID() for node in lists if node is not None and node is not chosen]
         if results != self._hidden:
             self._hidden = results
-            self._ui.pointsSelector.sortFilterProxyModel().hiddenNodeIDs = results
+            for selector in (self._ui.pointsSelector, self._ui.lesionPointsSelector):
+                selector.sortFilterProxyModel().hiddenNodeIDs = results
 
     def stopPlacing(self) -> None:
         """End the placing of points."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..utils.errors import LesionError
 from ..utils.translation import _
+from .geometry import transform_points
 from .results import Point
 
 LARGEST_MM = 1000.0
@@ -144,6 +145,17 @@ class Finding:
         """The same with other values of some fields."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    def mapped(self, matrix: np.ndarray) -> Finding:
+        """The same in another frame, to which `matrix` (4x4, LPS mm) takes points."""
+        place = self.position_lps
+        return self.changed(
+            position_lps=None if place is None else plain_point(transform_points(matrix, np.array(place))),
+            long=_mapped(self.long, matrix),
+            short=_mapped(self.short, matrix),
+            carried_long=_mapped(self.carried_long, matrix),
+            carried_short=_mapped(self.carried_short, matrix),
+        )
+
 
 @dataclass(frozen=True)
 class Lesion:
@@ -237,6 +249,14 @@ class LesionHistory:
         tracks = tuple(track if item.lesion.name == track.lesion.name else item for item in self.tracks)
         return replace(self, tracks=tracks)
 
+    def mapped(self, matrices: Sequence[np.ndarray]) -> LesionHistory:
+        """The history with the findings of each visit in another frame; `matrices` are 4x4, LPS mm, one a visit."""
+        tracks = (
+            replace(track, findings={n: item.mapped(matrices[n]) for n, item in track.findings.items()})
+            for track in self.tracks
+        )
+        return replace(self, tracks=tuple(tracks))
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -258,3 +278,9 @@ def plain_point(position_lps: np.ndarray) -> Point:
     """A point as three plain numbers."""
     x, y, z = (float(value) for value in position_lps)
     return x, y, z
+
+
+def _mapped(diameter: Diameter | None, matrix: np.ndarray) -> Diameter | None:
+    if diameter is None:
+        return None
+    return Diameter.between(transform_points(matrix, diameter.ends), diameter.source)

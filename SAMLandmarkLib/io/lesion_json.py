@@ -102,32 +102,36 @@ def _diameter_document(diameter: Diameter | None) -> dict[str, Any] | None:
 
 def read_history(path: Path) -> LesionHistory:
     """The history that `write_history` wrote. Raises LesionError and LandmarkError, which name the file."""
-    document = read_document(path)
+    return history_from(read_document(path), str(path))
+
+
+def history_from(document: Any, where: str) -> LesionHistory:
+    """The history that `history_document` made; LesionError says `where` it stands."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise LesionError(
-            _("{path} is JSON, but holds no lesions; give a {format}.").format(path=str(path), format=FORMAT)
+            _("{path} is JSON, but holds no lesions; give a {format}.").format(path=where, format=FORMAT)
         )
-    _require_known(document, path)
+    _require_known(document, where)
     try:
         visits = tuple(_visit(item) for item in document["visits"])
         tracks = tuple(_track(item) for item in document["lesions"])
         return LesionHistory(str(document["patient"]), visits, tracks, tuple(map(str, document["notes"])))
     except (LookupError, TypeError, ValueError, AttributeError, LesionError) as error:
         told = _("{path} is damaged: {reason}; write it again.")
-        raise LesionError(told.format(path=str(path), reason=str(error))) from error
+        raise LesionError(told.format(path=where, reason=str(error))) from error
 
 
-def _require_known(document: Mapping[str, Any], path: Path) -> None:
+def _require_known(document: Mapping[str, Any], where: str) -> None:
     if document.get("format_version") != VERSION:
         told = _(
             "{path} is of format version {version}, and {known} is known; use the program that wrote it."
         )
         values = {"version": str(document.get("format_version"))[:20], "known": VERSION}
-        raise LesionError(told.format(path=str(path), **values))
+        raise LesionError(told.format(path=where, **values))
     unit, frame = document.get("unit"), document.get("coordinate_system")
     if unit != "mm" or frame != "LPS":
         told = _("{path} counts in {unit} and {frame}; places must be in mm and LPS.")
-        raise LesionError(told.format(path=str(path), unit=str(unit)[:20], frame=str(frame)[:20]))
+        raise LesionError(told.format(path=where, unit=str(unit)[:20], frame=str(frame)[:20]))
 
 
 def _visit(item: Mapping[str, Any]) -> Visit:

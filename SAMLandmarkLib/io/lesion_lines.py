@@ -21,6 +21,7 @@ from .landmark_text import frame_from
 from .lesion_details import details_text, lesion_from
 
 LONG, SHORT = "long", "short"
+_ROUNDING_MM = 0.05
 
 
 def read_lesion_lines(path: Path) -> list[Mark]:
@@ -96,7 +97,9 @@ class DrawnLesions:
             told = _("{where}: there is a short diameter, but no long one; draw '{name} long' as well.")
             raise LesionError(told.format(where=where, name=name))
         long, short = axes.get(LONG), axes.get(SHORT)
-        if long and short and short.length_mm > long.length_mm + 0.05:
+        if long and short and is_longer(short, long) and short.source is not Source.HAND is long.source:
+            short = None  # what a reader drew has made that proposal wrong
+        if long and short and is_longer(short, long):
             told = _(
                 "{where}: the short diameter ({short} mm) is longer than the long one ({long} mm); swap their names."
             )
@@ -109,6 +112,11 @@ class DrawnLesions:
         source = Source.HAND if long is None else long.source
         finding = Finding(LesionStatus.PRESENT, position, long, short, source=source)
         return Mark(lesion_from(name, self.details.get(name, ""), where), finding)
+
+
+def is_longer(short: Diameter, long: Diameter) -> bool:
+    """Whether the short diameter of a lesion is longer than the long one, so that one of them is wrong."""
+    return short.length_mm > long.length_mm + _ROUNDING_MM
 
 
 def _add_markup(drawn: DrawnLesions, markup: Mapping[str, Any], path: Path) -> None:

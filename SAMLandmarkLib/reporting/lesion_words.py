@@ -1,25 +1,9 @@
-"""What the pages say of lesions: statuses, where a measure comes from, lengths."""
+"""What pages and panel say of lesions: statuses, where a measure comes from, lengths."""
 
 from __future__ import annotations
 
 from ..core.lesions import Finding, Lesion, LesionStatus, Role, Source
-
-STATUSES = {
-    LesionStatus.PRESENT: "present",
-    LesionStatus.TOO_SMALL: "too small to measure",
-    LesionStatus.DISAPPEARED: "disappeared",
-    LesionStatus.NEW: "new",
-    LesionStatus.MERGED: "merged",
-    LesionStatus.SPLIT: "split",
-    LesionStatus.OUT_OF_VIEW: "not in the field of view",
-    LesionStatus.UNCERTAIN: "uncertain",
-}
-SOURCES = {
-    Source.HAND: "by hand",
-    Source.IMAGE: "proposed, by the image",
-    Source.CARRIED: "proposed, carried",
-}
-_ROLES = {Role.TARGET: "target", Role.NON_TARGET: "no target", Role.NEW: "new"}
+from ..utils.translation import _
 
 
 def role_text(lesion: Lesion) -> str:
@@ -28,7 +12,9 @@ def role_text(lesion: Lesion) -> str:
     >>> role_text(Lesion("T1", is_node=True))
     'target, node'
     """
-    return f"{_ROLES[lesion.role]}, node" if lesion.is_node else _ROLES[lesion.role]
+    words = {Role.TARGET: _("target"), Role.NON_TARGET: _("no target"), Role.NEW: _("new")}
+    role = words[lesion.role]
+    return _("{role}, node").format(role=role) if lesion.is_node else role
 
 
 def status_text(finding: Finding) -> str:
@@ -38,10 +24,34 @@ def status_text(finding: Finding) -> str:
     'merged into T2'
     """
     if finding.merged_into:
-        return f"merged into {finding.merged_into}"
+        return _("merged into {lesion}").format(lesion=finding.merged_into)
     if finding.split_from:
-        return f"part of {finding.split_from}"
-    return STATUSES[finding.status]
+        return _("part of {lesion}").format(lesion=finding.split_from)
+    words = {
+        LesionStatus.PRESENT: _("present"),
+        LesionStatus.TOO_SMALL: _("too small to measure"),
+        LesionStatus.DISAPPEARED: _("disappeared"),
+        LesionStatus.NEW: _("new"),
+        LesionStatus.MERGED: _("merged"),
+        LesionStatus.SPLIT: _("split"),
+        LesionStatus.OUT_OF_VIEW: _("not in the field of view"),
+        LesionStatus.UNCERTAIN: _("uncertain"),
+    }
+    return words[finding.status]
+
+
+def source_text(source: Source) -> str:
+    """Where a measure comes from, in words.
+
+    >>> source_text(Source.HAND)
+    'by hand'
+    """
+    words = {
+        Source.HAND: _("by hand"),
+        Source.IMAGE: _("proposed, by the image"),
+        Source.CARRIED: _("proposed, carried"),
+    }
+    return words[source]
 
 
 def size_text(finding: Finding) -> str:

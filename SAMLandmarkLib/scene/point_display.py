@@ -17,6 +17,14 @@ def draw_finely(display: MarkupsDisplayNode) -> None:
     display.SetPropertiesLabelVisibility(False)
 
 
+def draw_line_finely(display: MarkupsDisplayNode, labeled: bool = True) -> None:
+    """The same for a line; `labeled`: it shows its name and length."""
+    display.SetGlyphTypeFromString("CrossDot2D")
+    display.SetGlyphScale(2.0)
+    display.SetTextScale(2.5)
+    display.SetPropertiesLabelVisibility(labeled)
+
+
 def draw_finely_if_plain(markups_node: MarkupsNode) -> None:
     """Draw a list finely that still looks as Slicer draws every list; what its user has chosen stays."""
     display, plain = markups_node.GetDisplayNode(), slicer.vtkMRMLMarkupsFiducialDisplayNode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ..review import Point
@@ -206,6 +206,17 @@ class Viewing:
         """The follow-ups that look at the current landmark: its own, or all of a page that does not show that one."""
         turned_away = self.current is not None and self.shown and self.current[0] not in self.shown
         return [*self.shown[1:]] if turned_away else [None]
+
+    def look_at(self, places_lps: Mapping[str, Point]) -> None:
+        """Let the views of scans, by their keys, look at places (LPS mm, each scan's own frame)."""
+        for key in places_lps:
+            if self._orientations and key not in self._shown and self._jobs.scan(key) is not None:
+                self._turn_to(key)
+                self._arrange()
+        with self.linking.paused():
+            for key, position_lps in places_lps.items():
+                if (scan := self._jobs.scan(key)) is not None:
+                    self._jump(scan.node, position_lps, "")
 
     def mark_current(self) -> None:
         """Put the crosshairs where the current landmark is now; the views stay where they are."""

@@ -20,6 +20,7 @@ class Change(str, Enum):
     MESSAGE = "message"
     EXPORT = "export"
     BATCH = "batch"
+    LESIONS = "lesions"
     VIEWS = "views"
     OPENED = "opened"
 

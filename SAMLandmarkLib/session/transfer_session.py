@@ -18,6 +18,7 @@ from .batch import BatchControl
 from .context import SessionContext
 from .export import ReviewExport
 from .export_control import ExportControl
+from .lesions import LesionControl
 from .node_watches import NodeWatches
 from .observable import Observable
 from .review_decisions import ReviewDecisions
@@ -32,9 +33,8 @@ class TransferSession(Observable):
 
     `worker` computes and stays the caller's; `who` signs the log (the user's login name by default); `window` shows
     the views (Slicer's own by default). The scene's undo is turned on. Everything is kept in the scene: closing the
-    session loses nothing, and `restore` takes it up again. `decisions`, `views`, `exports` and `batch` hold what is not
-    named here. All methods belong to the main thread; what comes from the worker arrives in `poll`, which must be called
-    again and again, for example every 50 ms.
+    session loses nothing, and `restore` takes it up again. `decisions`, `views`, `exports`, `batch` and `lesions` hold
+    the rest. All methods belong to the main thread; what comes from the worker arrives in `poll`, to be called often.
     """
 
     def __init__(
@@ -45,31 +45,31 @@ class TransferSession(Observable):
         prepare_undo(scene)
         self._context = SessionContext.create(scene, worker, self, who, window)
         self._options, self._store = self._context.options, self._context.store
-        self._jobs, self._viewing = self._context.jobs, self._context.viewing
+        self._jobs, self.views = self._context.jobs, self._context.viewing
         self.exports = ExportControl(self._context)
         self._watches = NodeWatches(self._context)
         self._scans = ScanSelection(self._context, self._watches)
         self._transfers = TransferControl(self._context)
         self.batch = BatchControl(self._context, self._scans, self._transfers)
+        self.lesions = LesionControl(self._context)
         self.decisions = self._decisions = ReviewDecisions(self._context)
-        self.views = self._viewing
         self._events = SceneEvents(self._context, self._scans, self._watches)
 
     def poll(self) -> None:
         """Take what the worker has sent, and what waited for the end of the scene's own events."""
-        self._jobs.worker.poll()
-        self.exports.poll()
-        self.batch.poll()
+        for part in (self._jobs.worker, self.exports, self.batch, self.lesions):
+            part.poll()
         self._watches.settle()
 
     def close(self) -> None:
         """Stop what runs and watch the scene no longer; the scene keeps everything."""
         self.remove_all_listeners()
         self.exports.cancel()
-        self.batch.close()
+        for part in (self.batch, self.lesions):
+            part.close()
         self._jobs.stop()
         self._watches.stop()
-        self._viewing.linking.on = False
+        self.views.linking.on = False
         self._events.stop()
 
     @property
@@ -189,7 +189,7 @@ class TransferSession(Observable):
     @property
     def current(self) -> tuple[str, str] | None:
         """Key of the follow-up and label of the landmark under review, None where none was selected."""
-        return self._viewing.current
+        return self.views.current
 
     def item(self, scan_key: str, label: str) -> ReviewItem | None:
         """A landmark in a follow-up, None where it was not transferred yet."""
@@ -270,11 +270,11 @@ class TransferSession(Observable):
 
     def show_side_by_side(self, orientations: Sequence[str] = ORIENTATIONS[:1]) -> None:
         """Show template and follow-ups side by side, six scans a page; selecting a landmark turns to its page."""
-        self._viewing.show_side_by_side(orientations)
+        self.views.show_side_by_side(orientations)
 
     def leave_side_by_side(self) -> None:
         """Show what the window showed before, with the points of every scan in all views."""
-        self._viewing.leave_side_by_side()
+        self.views.leave_side_by_side()
 
     @property
     def heat_map_shown(self) -> bool:

@@ -10,16 +10,16 @@ from ..reporting.charts import LINES_IN_A_CHART, line_chart
 from ..reporting.environment import render
 from ..reporting.lesion_pictures import LesionFigures
 from ..reporting.lesion_words import (
-    SOURCES,
     percent_text,
     role_text,
     size_text,
+    source_text,
     status_text,
 )
 from ..reporting.review_page import LAST_NOTES, origin
 from ..reporting.time_points import Measure, TimePoint, day_of
 from ..reporting.views import Cell, Chart, LesionCard, Section, Table, date_cell
-from .response import Assessment, assess, best_of, counted_mm, new_lesions, vanished_lesions
+from .response import Assessment, assess, best_of, counted_mm, new_lesions, parts_of_earlier, vanished_lesions
 
 Read = Callable[[int], Volume | None]
 _FEWEST_POINTS = 2
@@ -178,20 +178,16 @@ def _size_cell(history: LesionHistory, track: Track, visit: int) -> Cell:
         return Cell(status_text(finding), href=link, note=note, note_below=True)
     mark = "○ " if _is_proposed(finding) else ""
     status = "" if finding.status is LesionStatus.PRESENT else status_text(finding)
-    parts = [_changed(history, track, visit, length), status]
+    parts = [_changed(history, track, visit), status]
     return Cell(
         f"{mark}{length:.1f}", href=link, note=" ".join(part for part in parts if part), note_below=True
     )
 
 
-def _changed(history: LesionHistory, track: Track, visit: int, length: float) -> str:
+def _changed(history: LesionHistory, track: Track, visit: int) -> str:
     """The length as a part of that at the first date and of the smallest before."""
-    before = [counted_mm(history, track, earlier) for earlier in range(visit)]
-    known = [value for value in before if value]
-    if not known:
-        return ""
-    first = f"{100 * length / before[0]:.0f} %" if before[0] else "–"
-    return f"({first} / {100 * length / min(known):.0f} %)"
+    of_baseline, of_nadir = parts_of_earlier(history, track, visit)
+    return "" if of_nadir is None else f"({percent_text(of_baseline)} / {percent_text(of_nadir)})"
 
 
 def _changes(history: LesionHistory) -> Section:
@@ -234,7 +230,7 @@ def _facts(history: LesionHistory, track: Track) -> Iterator[tuple[str, object]]
 def _told(finding: Finding) -> Iterator[str]:
     """What is known of a lesion at a date."""
     if finding.long is not None and finding.is_seen:
-        yield f"{size_text(finding)}, {SOURCES[finding.long.source]}"
+        yield f"{size_text(finding)}, {source_text(finding.long.source)}"
     else:
         yield status_text(finding)
     if finding.carried_long is not None and finding.is_seen:

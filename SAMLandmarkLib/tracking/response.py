@@ -82,6 +82,14 @@ def counted_mm(history: LesionHistory, track: Track, visit: int) -> float | None
     return None if own is None or len(known) < len(parts) else own + sum(known)
 
 
+def parts_of_earlier(history: LesionHistory, track: Track, visit: int) -> tuple[float | None, float | None]:
+    """The length of a lesion at a date as a part of that at the first date, and of the smallest before."""
+    length = counted_mm(history, track, visit)
+    before = [counted_mm(history, track, earlier) for earlier in range(visit)]
+    smallest = min((value for value in before if value), default=None)
+    return _part(length, before[0] if before else None), _part(length, smallest)
+
+
 def _length_mm(finding: Finding, is_node: bool) -> float | None:
     if finding.status is LesionStatus.DISAPPEARED:
         return 0.0

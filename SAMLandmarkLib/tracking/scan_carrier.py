@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.landmarks import LandmarkSet
 from ..core.results import LocalMaps, TransferredLandmark
 from ..core.volume import Volume
-from ..engine.runtime import EngineRuntime
-from ..engine.scans import EmbeddedScan
 from ..utils.progress import Progress
 from .carried import LEAST_SIGMA_MM, Carried
+
+if TYPE_CHECKING:
+    from ..engine.runtime import EngineRuntime
+    from ..engine.scans import EmbeddedScan
 
 UNKNOWN_SIGMA_MM = 15.0
 """How far a place may be off of which nothing better is known."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.lesions import LesionHistory, Track
 from ..core.volume import Volume
-from ..engine.runtime import EngineRuntime
 from ..io.lesion_json import write_history
 from ..io.lesion_lines import write_lesion_lines
 from ..io.target_names import MARKUPS_SUFFIX, file_name, folder_name
@@ -27,6 +26,7 @@ from .structured_reports import write_lesion_reports
 from .tracker import DatedScan, track_lesions
 
 if TYPE_CHECKING:
+    from ..engine.runtime import EngineRuntime
     from ..io.writers.sr_source import SourceSeries
 
 PAGE_NAME, DOCUMENT_NAME = "report.html", "lesions.json"

@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.lesions import LesionHistory, LesionStatus, Mark, Track, Visit, require_different
 from ..core.volume import Volume
-from ..engine.runtime import EngineRuntime
 from ..utils.errors import LesionError
 from ..utils.progress import Progress
 from ..utils.recently_used import RecentlyUsed
@@ -23,6 +23,9 @@ from .measure import MeasureOptions
 from .proposals import Proposer
 from .response import target_doubts
 from .scan_carrier import ScanCarrier
+
+if TYPE_CHECKING:
+    from ..engine.runtime import EngineRuntime
 
 VOLUMES_KEPT = 2
 

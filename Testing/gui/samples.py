@@ -36,6 +36,13 @@ def _cropped(name: str) -> Volume:
     return Volume(volume.array[rows], shifted, name)
 
 
+def cut_to_spine(volume: Volume) -> Volume:
+    """A part of a cropped scan around the spine, which takes a moment to compute."""
+    ijk_to_lps = volume.ijk_to_lps.copy()
+    ijk_to_lps[:3, 3] = volume.lps_from_index((90, 110, 0))
+    return Volume(volume.array[:, 110:205, 90:180], ijk_to_lps, volume.name)
+
+
 def points_inside(name: str, volume: Volume) -> dict[str, np.ndarray]:
     """The known points of a scan that lie in `volume`, 5 mm or more from its upper and lower end, RAS mm."""
     ends = (

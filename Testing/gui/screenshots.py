@@ -25,9 +25,11 @@ from slicer_standin.bench import Bench
 from user import User, positions
 
 SHOWN = "left_kidney_upper_pole"
+# The lesion of the sample pair that is measured by hand, and by how much of its length an end is dragged.
+MEASURED, DRAGGED_PART = "T1", -0.05
 # Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
 GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
-STEPS = ("templateStep", "transferStep", "reviewStep", "batchStep", "advancedStep")
+STEPS = ("templateStep", "transferStep", "reviewStep", "lesionStep", "batchStep", "advancedStep")
 # Patient, scan, and the file of the sample pair that stands for it; "" for one that can't be read.
 BATCH = (
     ("Patient 1", "2024-02-12 abdomen", "followup.nii.gz"),
@@ -61,6 +63,7 @@ class Photographer:
         self.correction()
         self.decisions()
         self.export_step()
+        self.lesion_step()
         self.batch_step()
         self.advanced_step()
 
@@ -148,6 +151,38 @@ class Photographer:
             self.user.export()
             self.user.ui.exportFolderButton._button.setText(str(EXPORT_FOLDER))
             self.take_panel("slicer-4-export")
+
+    def lesion_step(self) -> None:
+        """Track the lesions of the sample pair, and drag an end of a proposed line."""
+        from SAMLandmarkLib.io.lesion_lines import read_lesion_lines
+        from SAMLandmarkLib.scene.lesion_lines import show_lesions
+
+        user, ui = self.user, self.user.ui
+        self.only("lesionStep")
+        marks = read_lesion_lines(FOLDER / "lesions.mrk.json")
+        show_lesions(self.bench.scene, self.template, [(mark.lesion, mark.finding) for mark in marks])
+        self.bench.settle(100)
+        user.click(ui.trackButton)
+        self.bench.wait_until(lambda: not user.session.lesions.running, 1800, "the lesions are tracked")
+        self.bench.settle(100)
+        self.points.SetDisplayVisibility(False)
+        self.measure_by_hand(f"{MEASURED} long")
+        ui.lesionFolderButton._button.setText(str(EXPORT_FOLDER / "lesions"))
+        self.take("slicer-7-lesions")
+
+    def measure_by_hand(self, name: str) -> None:
+        """Drag an end of a proposed line, and look at its lesion again."""
+        from SAMLandmarkLib.scene.lesion_lines import lines_of
+
+        lines = lines_of(self.bench.scene, self.follow_up)
+        line = next(node for node in lines if node.GetName() == name)
+        first, last = (np.array(line.GetNthControlPointPosition(number)) for number in (0, 1))
+        view = self.user.view_of(self.follow_up)
+        self.user.go_to(view, tuple(last))
+        self.bench.drag(view, tuple(last), tuple(last + DRAGGED_PART * (first - last)))
+        rows = [track.lesion.name for track in self.user.session.lesions.history]
+        self.user.ui.lesionTable.cellClicked.emit(rows.index(MEASURED), 1)
+        self.bench.settle(100)
 
     def batch_step(self) -> None:
         """Run a study of two patients, one scan of which is damaged, and choose a scan of it."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import slicer
-from samples import ROOT, add_points, add_volume, points_inside
+from samples import ROOT, add_points, add_volume, cut_to_spine, points_inside
 
 from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.registration.files import write_image
@@ -20,14 +20,8 @@ SECONDS = 240
 
 @pytest.fixture(scope="module")
 def small(sample_crops) -> list[Volume]:
-    """Template and follow-up cut to the spine, which takes a moment to compute."""
-    corner = (90, 110, 0)
-    cut = []
-    for volume in sample_crops:
-        ijk_to_lps = volume.ijk_to_lps.copy()
-        ijk_to_lps[:3, 3] = volume.lps_from_index(corner)
-        cut.append(Volume(volume.array[:, 110:205, 90:180], ijk_to_lps, volume.name))
-    return cut
+    """Template and follow-up cut to the spine."""
+    return [cut_to_spine(volume) for volume in sample_crops]
 
 
 @pytest.fixture(scope="module")

@@ -81,3 +81,38 @@ def test_a_line_with_one_point_is_told_and_nothing_is_lost(scene, add_volume):
     with pytest.raises(LesionError, match="'T1 long' has 1 placed points, not 2"):
         read_lesions(scene, volume, with_others=True)
     assert len(lines_of(scene, volume, with_others=True)) == 1
+
+
+def test_a_carried_line_lies_in_the_slice_of_its_lesion(scene, add_volume):
+    volume = add_volume()
+    tilted = Diameter(((10.0, 20.0, 24.0), (30.0, 20.0, 36.0)), Source.CARRIED)
+    finding = Finding(LesionStatus.PRESENT, (20, 20, 30), carried_long=tilted, source=Source.CARRIED)
+    show_lesions(scene, volume, [(Lesion("T1"), finding)])
+    (mark,) = read_lesions(scene, volume)
+    assert mark.finding.long.ends == pytest.approx(LONG.ends, abs=0.01)
+    assert mark.finding.long.source is Source.CARRIED
+
+
+def test_a_proposed_short_line_does_not_stand_against_a_drawn_long_one(scene, add_volume):
+    volume = add_volume()
+    finding = Finding(
+        LesionStatus.PRESENT, (20, 20, 30), proposed(LONG), proposed(SHORT), source=Source.IMAGE
+    )
+    show_lesions(scene, volume, [(Lesion("T1"), finding)])
+    long, short = lines_of(scene, volume)
+    long.SetNthControlPointPosition(1, -18.0, -20.0, 30.0)
+    (mark,) = read_lesions(scene, volume)
+    assert mark.finding.long.length_mm == pytest.approx(8) and mark.finding.short is None
+    short.SetNthControlPointPosition(1, -20.0, -26.0, 30.0)
+    with pytest.raises(LesionError, match="CT, T1: the short diameter .* is longer"):
+        read_lesions(scene, volume)
+
+
+def test_a_line_belongs_to_the_scan_that_was_clicked(scene, add_volume):
+    first, second = add_volume("a"), add_volume("b")
+    node = drawn(scene, "T1 long", (-10, -20, 30), (-30, -20, 30))
+    node.SetNthControlPointAssociatedNodeID(0, second.GetID())
+    node.SetNthControlPointDescription(0, "role=NON_TARGET; organ=liver")
+    assert read_lesions(scene, first, with_others=True) == []
+    (mark,) = read_lesions(scene, second)
+    assert (mark.lesion.role, mark.lesion.organ) == (Role.NON_TARGET, "liver")
