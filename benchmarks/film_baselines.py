@@ -36,6 +36,7 @@ PATCHES_MM = (12.0, 24.0, 40.0, 60.0)
 LEAST_VARIANCE = 1e-4
 CELLS_MM = (2.4, 4.8, 9.6, 14.4)
 DIRECTIONS, CELLS, CLIPPED = 8, 4, 0.2
+SIFT_STEP = 2
 
 
 class Method(ABC):
@@ -183,20 +184,27 @@ class PatchCorrelation(Search):
 
 
 class DenseSift(Search):
-    """The upright SIFT descriptor of the landmark against that of every pixel: 4 x 4 cells, 8 directions."""
+    """The upright SIFT descriptor of the landmark against that of every other pixel: 4 x 4 cells, 8 directions."""
 
     scales_mm = CELLS_MM
 
+    def __init__(self, films: Films) -> None:
+        super().__init__(films)
+        self._own: dict[float, torch.Tensor] = {}
+
     def scores(self, image: np.ndarray, scale_mm: float) -> Iterable[np.ndarray]:
-        described = descriptors(image, scale_mm)
-        own = descriptors(self.template, scale_mm)
-        for place in self.template_mm:
-            line, column = nearest_pixel(place, self.template.shape)
-            yield torch.einsum("chw,c->hw", described, own[:, line, column]).numpy()
+        described = descriptors(image, scale_mm, SIFT_STEP)
+        if scale_mm not in self._own:
+            lines, columns = np.array([nearest_pixel(place, image.shape) for place in self.template_mm]).T
+            self._own[scale_mm] = descriptors(self.template, scale_mm, 1)[:, lines, columns]
+        for similarity in torch.einsum("chw,cn->nhw", described, self._own[scale_mm]):
+            score = np.full(image.shape, -np.inf)
+            score[::SIFT_STEP, ::SIFT_STEP] = similarity
+            yield score
 
 
-def descriptors(image: np.ndarray, cell_mm: float) -> torch.Tensor:
-    """SIFT descriptors `[128,H,W]` of fixed size and direction (Lowe 2004; dense as in VLFeat)."""
+def descriptors(image: np.ndarray, cell_mm: float, step: int) -> torch.Tensor:
+    """SIFT descriptors `[128,H,W]` at every `step`-th pixel, of fixed size and direction (Lowe 2004; dense as in VLFeat)."""
     cell = round(cell_mm / SEARCH_MM)
     smooth = gaussian_filter(image, cell / 3)
     down, right = np.gradient(smooth)
@@ -213,7 +221,7 @@ def descriptors(image: np.ndarray, cell_mm: float) -> torch.Tensor:
     height, width = image.shape
     offsets = [round(number * cell) for number in range(CELLS)]
     parts = [
-        padded[:, down : down + height, right : right + width]
+        padded[:, down : down + height : step, right : right + width : step]
         for down, right in itertools.product(offsets, repeat=2)
     ]
     unit = torch.nn.functional.normalize(torch.cat(parts), dim=0).clamp(max=CLIPPED)
@@ -245,7 +253,7 @@ METHODS: dict[str, tuple[str, Callable[[Films], Method]]] = {
     "similarity": ("best similarity to the true points", lambda films: Oracle(films, similarity_design)),
     "affine": ("best affine map to the true points", lambda films: Oracle(films, affine_design)),
     "ncc": ("patches, normalised cross-correlation", PatchCorrelation),
-    "sift": ("SIFT descriptors, every pixel", DenseSift),
+    "sift": ("SIFT descriptors", DenseSift),
     "elastix": ("elastix rigid + affine + B-spline", Elastix),
 }
 
