@@ -40,6 +40,8 @@ TURN_DEGREES, TILT_DEGREES, SHIFT_MM = 4.0, 3.0, (6.0, -4.0, 5.0)
 TEMPLATE_HEAD, OTHER_HEADS = 2, (1, *range(3, 21))
 HEAD_WEIGHTS = {501: 0.0, 515: 3.2, 516: 1.8}
 """Attenuation of air, compact and spongy bone in a label map; whatever else is in the head is water."""
+FOUND_COLOUR, TRUE_COLOUR, NUMBER_COLOUR = MARKS = ("#35d6e6", "#ff6ad5", "#ffd75e")
+STRENGTHS = 8
 STRUCTURES = {
     "optic chiasm": (85,),
     "eyes": (506,),
@@ -219,16 +221,31 @@ def write_picture(path: Path, shown: Answer) -> None:
         marks.positions_lps[:, :2] + PIXEL_MM / 2 for marks in (shown.pair.truth, shown.pair.landmarks)
     )
     found = shown.places + PIXEL_MM / 2
-    right.scatter(*truth.T, s=60, facecolors="none", edgecolors="#ff6ad5", linewidths=1.2)
+    right.scatter(*truth.T, s=60, facecolors="none", edgecolors=TRUE_COLOUR, linewidths=1.2)
     for axes, places in ((left, marks), (right, found)):
-        axes.scatter(*places.T, s=26, marker="+", color="#35d6e6", linewidths=1.4)
+        axes.scatter(*places.T, s=26, marker="+", color=FOUND_COLOUR, linewidths=1.4)
         for number, (x, y) in enumerate(places, 1):
             axes.annotate(
-                str(number), (x, y), (4, 3), textcoords="offset points", color="#ffd75e", fontsize=7
+                str(number), (x, y), (4, 3), textcoords="offset points", color=NUMBER_COLOUR, fontsize=7
             )
     drawn = io.BytesIO()
     canvas.print_png(drawn)
-    Image.open(drawn).convert("RGB").quantize(96).save(path, optimize=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_palette())
+    Image.open(drawn).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
+
+
+def _palette() -> bytes:
+    """Greys, and the colours of the marks in some strengths: a palette of both keeps the picture small."""
+    greys = np.repeat(np.linspace(0, 255, 256 - len(MARKS) * STRENGTHS)[:, None], 3, axis=1)
+    colours = [
+        share * np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+        for colour in MARKS
+        for share in np.linspace(0.4, 1, STRENGTHS)
+    ]
+    return np.rint(np.concatenate([greys, colours])).astype(np.uint8).tobytes()
 
 
 def main() -> None:
