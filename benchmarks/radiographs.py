@@ -1,6 +1,6 @@
 """Landmarks of one marked radiograph in every other film: the cephalograms of the ISBI 2015 challenge.
 
-    python benchmarks/radiographs.py FOLDER --model radiograph.safetensors [--every 4] [--output table.md]
+    python benchmarks/radiographs.py FOLDER [--model radiograph.safetensors] [--every 4] [--output table.md]
 
 FOLDER holds images/NNN.jpg (0.3 mm pixels) and landmarks.csv (image, landmark, x_mean, y_mean and those of each reader, in
 pixels). Tests are the films 151 to 400 without 173 and 283, which are copies of training films.
@@ -24,6 +24,7 @@ from SAMLandmarkLib.embedding.embedding import Embedding
 from SAMLandmarkLib.engine.template_choice import rank_templates
 from SAMLandmarkLib.engine.transfer import TransferEngine
 from SAMLandmarkLib.evaluation.records import best_position
+from SAMLandmarkLib.models.registry import bundled_model
 
 PIXEL_MM = 0.3
 LIMIT_MM = 4.0
@@ -204,7 +205,7 @@ def _moved(places: np.ndarray, size_ijk: Sequence[int], name: str) -> np.ndarray
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", type=Path, default=bundled_model("radiograph"))
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--partners", type=int, default=24)
     parser.add_argument("--output", type=Path)

@@ -33,17 +33,24 @@ class Elastix(Baseline):
             getattr(itk, part)
 
     def transfer(self, template: Volume, landmarks: LandmarkSet, target: Volume) -> np.ndarray:
-        import itk
-
         fixed, moving = body(template), body(target)
         offset_lps = centers_offset_lps(fixed, moving)
         images = _image(fixed), _image(moving, -offset_lps)
-        parameters = itk.ParameterObject.New()
-        for step in STEPS:
-            parameters.AddParameterMap(parameters.GetDefaultParameterMap(step))
-        _, found = itk.elastix_registration_method(*images, parameter_object=parameters, log_to_console=False)
-        with tempfile.TemporaryDirectory() as folder:
-            return _points_through(found, images[1], landmarks.positions_lps, Path(folder)) + offset_lps
+        return carried_points(*images, landmarks.positions_lps) + offset_lps
+
+
+def carried_points(fixed: Any, moving: Any, points: np.ndarray) -> np.ndarray:
+    """Points `(n,d)` mm of an ITK image of d axes in another one, found by registering them from where they lie."""
+    import itk
+
+    parameters = itk.ParameterObject.New()
+    for step in STEPS:
+        parameters.AddParameterMap(parameters.GetDefaultParameterMap(step))
+    _, found = itk.elastix_registration_method(
+        fixed, moving, parameter_object=parameters, log_to_console=False
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        return _points_through(found, moving, points, Path(folder))
 
 
 def _image(scan: CanonicalVolume, shift_lps: np.ndarray | float = 0.0) -> Any:
@@ -55,13 +62,13 @@ def _image(scan: CanonicalVolume, shift_lps: np.ndarray | float = 0.0) -> Any:
     return image
 
 
-def _points_through(transform: Any, moving: Any, points_lps: np.ndarray, folder: Path) -> np.ndarray:
-    """Points `(n,3)` of the fixed image in the moving one; transformix takes and gives them as text files."""
+def _points_through(transform: Any, moving: Any, points: np.ndarray, folder: Path) -> np.ndarray:
+    """Points `(n,d)` of the fixed image in the moving one; transformix takes and gives them as text files."""
     import itk
 
-    rows = "\n".join(" ".join(f"{value:.6f}" for value in point) for point in points_lps)
+    rows = "\n".join(" ".join(f"{value:.6f}" for value in point) for point in points)
     points_file = folder / "points.txt"
-    points_file.write_text(f"point\n{len(points_lps)}\n{rows}\n")
+    points_file.write_text(f"point\n{len(points)}\n{rows}\n")
     itk.transformix_filter(
         moving,
         transform,
