@@ -14,11 +14,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..core.landmarks import LandmarkSet
 from ..core.volume import Volume
-from ..engine.runtime import EngineRuntime
-from ..engine.scans import EmbeddedScan, PreparedScan
 from ..engine.settings import WorkerSettings
 from ..review.item import point_or_none
 from ..utils.errors import LandmarkError, ModelError, SAMLandmarkError, VolumeError, VolumeWarning
@@ -30,6 +29,9 @@ from .jobs import JobResult, StudyJob
 from .ledger import State
 from .plan import Template
 
+if TYPE_CHECKING:
+    from ..engine.scans import EmbeddedScan, PreparedScan
+
 SCANS_AT_ONCE = 2
 """One is embedded, one is read. More would need more memory and gain nothing."""
 TEMPLATES_KEPT = 4
@@ -39,7 +41,10 @@ class ScanWorker:
     """Does jobs, up to two at a time when it is called from several threads. Raises ModelError and UsageError."""
 
     def __init__(self, settings: WorkerSettings) -> None:
+        # late, because the process that gives out the jobs needs none of it
         import torch
+
+        from ..engine.runtime import EngineRuntime
 
         self._thread_count = settings.threads or torch.get_num_threads()
         # What looks wrong about a scan stands in its result.
