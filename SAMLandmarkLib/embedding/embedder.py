@@ -69,7 +69,7 @@ class Embedder:
 
     def _levels(self, canonical: CanonicalVolume, progress: Progress) -> tuple[Level, ...]:
         infos = self.model.metadata.levels
-        values = self._padded(torch.from_numpy(canonical.array))
+        values = padded(torch.from_numpy(canonical.array), self.model)
         levels = []
         for number in reversed(range(len(infos))):
             progress("coarse embedding" if number else "fine embedding", 0.3 if number else 0.4)
@@ -117,12 +117,13 @@ class Embedder:
             stop = min(depth, start + height)
             yield Slab(start, stop, max(0, start - halo), min(depth, stop + halo), self._slab_axis)
 
-    def _padded(self, array: Tensor) -> Tensor:
-        """`[1,1,D,H,W]` padded at the upper ends until the searched sides are divisible."""
-        divisor, modality = self.model.metadata.size_divisor, self.model.modality
-        sides = array.shape[::-1][: modality.spatial_axes]
-        padding = [pad for size in sides for pad in (0, -size % divisor)]
-        return functional.pad(array[None, None], padding, value=modality.padding_value)
+
+def padded(array: Tensor, model: EmbeddingModel) -> Tensor:
+    """An image `[D,H,W]` as the network takes it, `[1,1,D,H,W]`, padded at the upper ends until its sides are divisible."""
+    divisor, modality = model.metadata.size_divisor, model.modality
+    sides = array.shape[::-1][: modality.spatial_axes]
+    padding = [pad for size in sides for pad in (0, -size % divisor)]
+    return functional.pad(array[None, None], padding, value=modality.padding_value)
 
 
 class Slab:

@@ -18,8 +18,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ..embedding.embedder import padded
 from ..embedding.embedding import Embedding, Image, Level, searched_level_of
 from ..models.bundle import EmbeddingModel
 from ..utils.translation import _
@@ -97,10 +97,9 @@ def mirror_evidence(template: Embedding, target: Embedding, model: EmbeddingMode
     points = target.support_points_lps[:_POINTS]
     own, image = target.searched, searched_level(target.image, model, _LEFT_RIGHT)
     mirrored = _flipped_points(points, target.image, _LEFT_RIGHT)
-    gain = _similarity(image.at(mirrored), mirrored, template.searched) - _similarity(
-        own.at(points), points, template.searched
-    )
-    loss = 1 - _similarity(own.at(points), points, image)
+    asked, there = own.at(points), template.searched
+    gain = _similarity(image.at(mirrored), mirrored, there) - _similarity(asked, points, there)
+    loss = 1 - _similarity(asked, points, image)
     known = np.isfinite(gain) & np.isfinite(loss)
     if known.sum() < _FEWEST_POINTS:
         return 0.0
@@ -194,13 +193,11 @@ def _middle(scan: Embedding) -> tuple[Image, np.ndarray]:
 
 def searched_level(image: Image, model: EmbeddingModel, flip: tuple[int, ...] = ()) -> Level:
     """The searched level of an image whose content is reversed along axes (x, y, z) under an unchanged grid."""
-    metadata, searched = model.metadata, image.grid.spatial_axes
+    levels = model.metadata.levels
+    number = searched_level_of(levels)
     values = image.values.float().flip([2 - axis for axis in flip])
-    padding = [pad for size in values.shape[::-1][:searched] for pad in (0, -size % metadata.size_divisor)]
-    values = functional.pad(values[None, None], padding, value=model.modality.padding_value)
-    number = searched_level_of(metadata.levels)
-    vectors = model.embed_level(number, values)
-    grid = image.grid.coarser(metadata.levels[number].cell_spacing_mm)
+    vectors = model.embed_level(number, padded(values, model))
+    grid = image.grid.coarser(levels[number].cell_spacing_mm)
     depth, height, width = grid.shape_kji
     # processors multiply float16, as levels come from the network, six times as slowly
     return Level(vectors[:depth, :height, :width].float(), grid)
