@@ -1,50 +1,38 @@
-"""The real `samlandmark register` on a part of the bundled pair."""
+"""The real `samlandmark register` on the bundled pair."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from sample_parts import LOWER_TRUNK, written_part
 
 from SAMLandmarkLib.core.landmarks import LandmarkSet
 
 
 @pytest.fixture(scope="module")
-def scans(sample, tmp_path_factory) -> Path:
-    """A folder with the lower trunk of the bundled pair."""
-    folder = tmp_path_factory.mktemp("scans")
-    for name, part in LOWER_TRUNK.items():
-        image = sitk.ReadImage(str(sample / f"{name}.nii.gz"))
-        written_part(image, part, str(folder / f"{name}.nii.gz"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def labels_of_followup(scans, tmp_path_factory):
+def labels_of_followup(sample, tmp_path_factory):
     """A label map of the follow-up's bone and contrast medium."""
-    image = sitk.ReadImage(str(scans / "followup.nii.gz"))
+    image = sitk.ReadImage(str(sample / "followup.nii.gz"))
     path = tmp_path_factory.mktemp("labels") / "bright.nii.gz"
     sitk.WriteImage(sitk.Cast(image > 200, sitk.sitkUInt8) * 3, str(path))
     return path
 
 
 @pytest.fixture(scope="module")
-def labels_of_template(scans, tmp_path_factory):
-    image = sitk.ReadImage(str(scans / "template.nii.gz"))
+def labels_of_template(sample, tmp_path_factory):
+    image = sitk.ReadImage(str(sample / "template.nii.gz"))
     path = tmp_path_factory.mktemp("labels") / "contour.nii.gz"
     sitk.WriteImage(sitk.Cast(image > 200, sitk.sitkUInt8) * 5, str(path))
     return path
 
 
 @pytest.fixture(scope="module")
-def registered(samlandmark, sample, scans, labels_of_followup, labels_of_template, tmp_path_factory):
+def registered(samlandmark, sample, labels_of_followup, labels_of_template, tmp_path_factory):
     """The folder that the command wrote, and the process."""
     folder = tmp_path_factory.mktemp("registered")
-    pair = "--template", scans / "template.nii.gz", "--target", scans / "followup.nii.gz"
+    scans = "--template", sample / "template.nii.gz", "--target", sample / "followup.nii.gz"
     more = (
         "--landmarks",
         sample / "template.mrk.json",
@@ -53,7 +41,7 @@ def registered(samlandmark, sample, scans, labels_of_followup, labels_of_templat
         "--carry",
         labels_of_template,
     )
-    done = samlandmark("register", *pair, "--output", folder, "--profile", "fast", *more, "--json")
+    done = samlandmark("register", *scans, "--output", folder, "--profile", "fast", *more, "--json")
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
@@ -95,13 +83,13 @@ def test_landmarks_images_and_transform_agree(registered, sample):
     shown = np.isfinite(carried).all(axis=1)
     assert shown.mean() > 0.8
     np.testing.assert_allclose(carried[shown], through[shown], atol=0.01)
-    assert np.linalg.norm(carried - truth.positions_lps, axis=1)[shown].mean() < 4.5
+    assert np.linalg.norm(carried - truth.positions_lps, axis=1)[shown].mean() < 3.5
 
 
-def test_the_registered_scan_is_the_target_seen_through_the_transform(registered, scans):
+def test_the_registered_scan_is_the_target_seen_through_the_transform(registered, sample):
     folder, _ = registered
-    target = sitk.ReadImage(str(scans / "followup.nii.gz"))
-    template = sitk.ReadImage(str(scans / "template.nii.gz"))
+    target = sitk.ReadImage(str(sample / "followup.nii.gz"))
+    template = sitk.ReadImage(str(sample / "template.nii.gz"))
     transform = sitk.ReadTransform(str(folder / "template_to_target.h5"))
     expected = sitk.GetArrayFromImage(sitk.Resample(target, template, transform, sitk.sitkLinear, -1024))
     found = sitk.ReadImage(str(folder / "registered.nrrd"))
@@ -110,38 +98,38 @@ def test_the_registered_scan_is_the_target_seen_through_the_transform(registered
     assert np.abs(sitk.GetArrayFromImage(found).astype(float) - expected)[inner].mean() < 1.0
 
 
-def test_labels_are_carried_both_ways(registered, scans):
+def test_labels_are_carried_both_ways(registered, sample):
     folder, _ = registered
     bright = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "bright_in_template.nrrd")))
     contour = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "contour_in_target.nrrd")))
     assert set(np.unique(bright)) == {0, 3} and set(np.unique(contour)) == {0, 5}
     for carried, name in ((bright, "template"), (contour, "followup")):
-        own = sitk.GetArrayFromImage(sitk.ReadImage(str(scans / f"{name}.nii.gz"))) > 200
+        own = sitk.GetArrayFromImage(sitk.ReadImage(str(sample / f"{name}.nii.gz"))) > 200
         assert carried.shape == own.shape
         both = 2 * (own & (carried > 0)).sum() / (own.sum() + (carried > 0).sum())
-        # vessels and bone in two phases of contrast: 0.44 was measured, of few voxels and thin structures
-        assert both > 0.4
+        # vessels and bone in two phases of contrast: 0.54 was measured, of few voxels and thin structures
+        assert both > 0.5
 
 
-def test_an_unrelated_scan_is_refused_and_nothing_is_written(samlandmark, scans, tmp_path):
+def test_an_unrelated_scan_is_refused_and_nothing_is_written(samlandmark, sample, tmp_path):
     noise = sitk.GetImageFromArray(
-        np.random.default_rng(0).integers(-200, 200, (24, 36, 36)).astype(np.int16)
+        np.random.default_rng(0).integers(-200, 200, (40, 50, 50)).astype(np.int16)
     )
     noise.SetSpacing((3.0, 3.0, 3.0))
     sitk.WriteImage(noise, str(tmp_path / "noise.nrrd"))
     done = samlandmark(
-        "register", "-t", scans / "template.nii.gz", "-f", tmp_path / "noise.nrrd", "-o", tmp_path / "out"
+        "register", "-t", sample / "template.nii.gz", "-f", tmp_path / "noise.nrrd", "-o", tmp_path / "out"
     )
     assert done.returncode == 1
     assert "same part of the body" in done.stderr and "Traceback" not in done.stderr
     assert not list((tmp_path / "out").glob("*.h5"))
 
 
-def test_a_single_slice_is_refused(samlandmark, scans, tmp_path):
-    image = sitk.ReadImage(str(scans / "followup.nii.gz"))[:, :, 10:11]
+def test_a_single_slice_is_refused(samlandmark, sample, tmp_path):
+    image = sitk.ReadImage(str(sample / "followup.nii.gz"))[:, :, 10:11]
     sitk.WriteImage(image, str(tmp_path / "slice.nii.gz"))
     done = samlandmark(
-        "register", "-t", scans / "template.nii.gz", "-f", tmp_path / "slice.nii.gz", "-o", tmp_path / "out"
+        "register", "-t", sample / "template.nii.gz", "-f", tmp_path / "slice.nii.gz", "-o", tmp_path / "out"
     )
     assert done.returncode == 2
     assert "slice" in done.stderr and "Traceback" not in done.stderr
