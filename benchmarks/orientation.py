@@ -24,7 +24,9 @@ from SAMLandmarkLib.embedding.embedding import Embedding, Image
 from SAMLandmarkLib.embedding.prepared import PreparedVolume, body_points_lps
 from SAMLandmarkLib.engine.orientation import (
     LEAST_EVIDENCE,
-    flipped_agreements,
+    Flip,
+    FlippedMiddle,
+    flips_of,
     likely_flip,
     mirror_evidence,
     searched_level,
@@ -32,7 +34,6 @@ from SAMLandmarkLib.engine.orientation import (
 from SAMLandmarkLib.evaluation.sets import EvaluationPair, EvaluationSet, find_evaluation_sets
 from SAMLandmarkLib.models.bundle import EmbeddingModel
 
-Flip = tuple[int, ...]
 STORED: dict[str, Flip] = {
     "sound": (),
     "mirrored": (0,),
@@ -89,8 +90,7 @@ class Judged:
 
     def told(self, stored: Flip) -> Flip:
         """The axes that are said to be reversed where the target is stored with some reversed."""
-        reversed_too = {flip: self.agreements[tuple(sorted({*flip} ^ {*stored}))] for flip in self.agreements}
-        if flip := likely_flip(reversed_too):
+        if flip := likely_flip(lambda flip: self.agreements[tuple(sorted({*flip} ^ {*stored}))], 3):
             return flip
         # with other axes reversed too, nothing is known of the evidence, which was not asked for then
         evidence = {(): self.evidence, (0,): -self.evidence}.get(stored, -1.0)
@@ -98,7 +98,9 @@ class Judged:
 
 
 def judged(template: Embedding, target: Embedding, model: RememberingModel) -> Judged:
-    return Judged(flipped_agreements(template, target, model), mirror_evidence(template, target, model))
+    middle = FlippedMiddle(template, target, model)
+    agreements = {flip: middle.agreement(flip) for flip in flips_of(range(3))}
+    return Judged(agreements, mirror_evidence(template, target, model))
 
 
 def rows(tests: EvaluationSet, pairs: int, model: RememberingModel, scans: CoarseScans) -> Iterator[str]:

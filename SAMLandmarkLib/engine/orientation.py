@@ -1,8 +1,7 @@
 """Whether a scan seems to be stored upside down or mirrored under an unchanged header.
 
 Such a scan still looks like anatomy. Turned upside down or front to back, hardly a point of the template leads to it and
-back; then its middle is embedded again, on the searched level alone, in each of the eight ways in which axes can be
-reversed.
+back; then its middle is embedded again, on the searched level alone, with axes reversed.
 
 A mirror image from left to right fits the template nearly as well as the scan does, since bodies are nearly symmetric. So
 it is judged by what is not: how much worse each point of the target fits the target's own mirror image tells how much
@@ -12,7 +11,7 @@ worse its mirror image should fit the template, or how much better, where the ta
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +28,9 @@ from ..utils.translation import _
 FEW_CONSISTENT = 0.35
 MOST_CONSISTENT = 0.7
 """Where more points lead back, the target is no mirror image, or of a part that looks the same mirrored."""
-_LEFT_RIGHT = (0,)
+Flip = tuple[int, ...]
+"""Axes that are reversed: 0 from left to right, 1 from front to back, 2 from head to foot."""
+_LEFT_RIGHT: Flip = (0,)
 _POINTS = 300
 # Flipped is the middle half of each side, which is an eighth of the work, but not less than what can be recognised.
 _LEAST_MIDDLE_MM = 160.0
@@ -54,9 +55,12 @@ def orientation_doubt(
     """
     if consistent >= MOST_CONSISTENT or not len(target.support_points_lps):
         return ""
-    if consistent < FEW_CONSISTENT and (flip := likely_flip(flipped_agreements(template, target, model))):
+    axes = model.modality.spatial_axes
+    if consistent < FEW_CONSISTENT and (
+        flip := likely_flip(FlippedMiddle(template, target, model).agreement, axes)
+    ):
         return _doubt(flip)
-    if model.modality.spatial_axes == 3 and template.has_image:
+    if axes == 3 and template.has_image:
         evidence = mirror_evidence(template, target, model)
         return _doubt(_LEFT_RIGHT) if evidence >= LEAST_EVIDENCE else ""
     return ""
@@ -71,7 +75,7 @@ def unlike_doubt(consistent: float) -> str:
     return doubt.format(percent=round(100 * consistent))
 
 
-def _doubt(flip: tuple[int, ...]) -> str:
+def _doubt(flip: Flip) -> str:
     if flip == _LEFT_RIGHT:
         return _(
             "its content fits the template better when left and right (L-R) are exchanged, so it may be stored mirrored under "
@@ -106,7 +110,7 @@ def mirror_evidence(template: Embedding, target: Embedding, model: EmbeddingMode
     return float(gain[known] @ loss[known] / max(loss[known] @ loss[known], 1e-6))
 
 
-def _flipped_points(points_lps: np.ndarray, image: Image, flip: tuple[int, ...]) -> np.ndarray:
+def _flipped_points(points_lps: np.ndarray, image: Image, flip: Flip) -> np.ndarray:
     """Where points of an image lie once its content is reversed along axes (x, y, z)."""
     grid = image.grid
     ends = grid.lps_from_index(np.array([[0, 0, 0], np.array(grid.size_ijk) - 1], dtype=float))
@@ -121,20 +125,29 @@ def _similarity(vectors: Tensor, points_lps: np.ndarray, level: Level) -> np.nda
     NaN where there are none, as the other scan does not reach so far.
     """
     found_lps, _cells = _nearest(vectors, level)
-    spacing = level.grid.spacing_mm
-    expected_lps = points_lps + _common_shift(found_lps - points_lps, _SHIFT_CELLS * spacing)
+    expected_lps = points_lps + _common_shift(found_lps - points_lps, _SHIFT_CELLS * level.grid.spacing_mm)
     flat = level.vectors.reshape(-1, level.vectors.shape[-1])
-    places = torch.as_tensor(_cell_centers(level), dtype=torch.float32, device=flat.device)
-    expected = torch.as_tensor(expected_lps, dtype=torch.float32, device=flat.device)
+    cells = torch.as_tensor(_cells_near(expected_lps, level), device=flat.device)
     best = []
-    for start in range(0, len(vectors), _BLOCK_POINTS):
-        block = slice(start, start + _BLOCK_POINTS)
-        similarity = (vectors[block].to(flat.dtype) @ flat.T).float()
-        far = torch.cdist(expected[block], places) > _NEAR_CELLS * spacing
-        similarity = similarity.masked_fill_(far, -1.0).amax(dim=1)
-        best.append(similarity.masked_fill_(far.all(dim=1), torch.nan))
+    for block in torch.arange(len(vectors)).split(_BLOCK_POINTS):
+        near = flat[cells[block].clamp(min=0)]
+        similarity = torch.einsum("nmc,nc->nm", near, vectors[block].to(flat.dtype)).float()
+        best.append(similarity.masked_fill_(cells[block] < 0, -torch.inf).amax(dim=1))
     similarities: np.ndarray = torch.cat(best).cpu().numpy()
-    return similarities
+    return np.where(np.isfinite(similarities), similarities, np.nan)
+
+
+def _cells_near(points_lps: np.ndarray, level: Level) -> np.ndarray:
+    """The numbers of a level's cells within reach of each of n points, `(n,m)`, -1 where they lie outside of it."""
+    reach = int(_NEAR_CELLS)
+    steps = np.indices((2 * reach + 1,) * 3).reshape(3, -1).T - reach
+    steps = steps[np.linalg.norm(steps, axis=1) <= _NEAR_CELLS]
+    size = np.array(level.grid.size_ijk)
+    cells = np.round(level.grid.index_from_lps(points_lps)).astype(int)[:, None] + steps
+    inside = ((cells >= 0) & (cells < size)).all(axis=-1)
+    i, j, k = np.moveaxis(np.clip(cells, 0, size - 1), -1, 0)
+    numbers: np.ndarray = np.where(inside, (k * size[1] + j) * size[0] + i, -1)
+    return numbers
 
 
 def _common_shift(shifts: np.ndarray, tolerance_mm: float) -> np.ndarray:
@@ -144,34 +157,41 @@ def _common_shift(shifts: np.ndarray, tolerance_mm: float) -> np.ndarray:
     return shift
 
 
-def _cell_centers(level: Level) -> np.ndarray:
-    """LPS mm of all cells `(n,3)`, in the order of the vectors."""
-    k, j, i = np.indices(level.vectors.shape[:3]).reshape(3, -1)
-    return level.grid.lps_from_index(np.stack([i, j, k], axis=1).astype(float))
-
-
 # ---- any axes
 
 
-def likely_flip(agreements: Mapping[tuple[int, ...], float]) -> tuple[int, ...]:
-    """The axes that are reversed by these agreements (see flipped_agreements), () where they hardly are."""
+def flips_of(axes: Iterable[int]) -> list[Flip]:
+    """All sets of some axes, none first."""
+    axes = tuple(axes)
+    return [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
+
+
+def likely_flip(agreement: Callable[[Flip], float], spatial_axes: int) -> Flip:
+    """The axes that are reversed, () where they hardly are, by how well the target fits with each reversed (`FlippedMiddle`).
+
+    Bodies are nearly symmetric from left to right, so in three dimensions that axis is reversed with the best of the others
+    alone.
+    """
+    symmetric = _LEFT_RIGHT if spatial_axes == 3 else ()
+    agreements = {flip: agreement(flip) for flip in flips_of({*range(spatial_axes)} - {*symmetric})}
+    best = max(agreements, key=agreements.__getitem__)
+    if symmetric:
+        agreements[symmetric + best] = agreement(symmetric + best)
     flip = max(agreements, key=agreements.__getitem__)
     return flip if agreements[flip] >= max(_LEAST_AGREEMENT, _BETTER * agreements[()]) else ()
 
 
-def flipped_agreements(
-    template: Embedding, target: Embedding, model: EmbeddingModel
-) -> dict[tuple[int, ...], float]:
-    """For each set of reversed axes (x, y, z), none first, which part of the points of the target's middle agree on a shift."""
-    middle, points = _middle(target)
-    axes = range(middle.grid.spatial_axes)
-    flips = [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
-    return {
-        flip: _agreement(
-            _flipped_points(points, middle, flip), searched_level(middle, model, flip), template.searched
-        )
-        for flip in flips
-    }
+class FlippedMiddle:
+    """The middle of a target, which is embedded with axes reversed and compared with a template."""
+
+    def __init__(self, template: Embedding, target: Embedding, model: EmbeddingModel) -> None:
+        self._template, self._model = template.searched, model
+        self._middle, self._points_lps = _middle(target)
+
+    def agreement(self, flip: Flip) -> float:
+        """Which part of its points agrees on a shift where these axes are reversed, from 0 to 1."""
+        points_lps = _flipped_points(self._points_lps, self._middle, flip)
+        return _agreement(points_lps, searched_level(self._middle, self._model, flip), self._template)
 
 
 def _middle(scan: Embedding) -> tuple[Image, np.ndarray]:
@@ -191,7 +211,7 @@ def _middle(scan: Embedding) -> tuple[Image, np.ndarray]:
     return Image(values, part, image.modality), points[inside][:_POINTS]
 
 
-def searched_level(image: Image, model: EmbeddingModel, flip: tuple[int, ...] = ()) -> Level:
+def searched_level(image: Image, model: EmbeddingModel, flip: Flip = ()) -> Level:
     """The searched level of an image whose content is reversed along axes (x, y, z) under an unchanged grid."""
     levels = model.metadata.levels
     number = searched_level_of(levels)
@@ -219,5 +239,6 @@ def _nearest(vectors: Tensor, level: Level) -> tuple[np.ndarray, Tensor]:
     """The cell of a level that is most like each vector `(n,C)`: its place `(n,3)` in LPS mm, and its own vector."""
     flat = level.vectors.reshape(-1, level.vectors.shape[-1])
     best = (vectors.to(flat.dtype) @ flat.T).argmax(dim=1)
-    k, j, i = (part.cpu().numpy() for part in torch.unravel_index(best, level.vectors.shape[:3]))
+    # torch.unravel_index would import sympy, which takes a second
+    k, j, i = np.unravel_index(best.cpu().numpy(), level.vectors.shape[:3])
     return level.grid.lps_from_index(np.stack([i, j, k], axis=1).astype(float)), flat[best].float()
