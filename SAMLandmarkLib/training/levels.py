@@ -18,7 +18,8 @@ class LevelTraining:
     "image" about the middle of the image, for patches as large as the image; `greatest_shift`: between the two
     views, as a share of half the patch; `cut_share`: how often the field of view is cut along z; `hidden_voxels`:
     sides of the hidden boxes, from and less than; `within_mm`: how far from the true place a place may lie to be told from it
-    in the dense task, for levels that are only searched near by (None: everywhere). What else is None is as in the whole run.
+    in the dense task, for levels that are only searched near by (None: everywhere); `teacher`: the model file whose vectors
+    the distillation task learns (None: the bundled one). What else is None is as in the whole run.
     """
 
     spacing_mm: float
@@ -39,6 +40,7 @@ class LevelTraining:
     anchors: int | None = None
     learning_rate: float | None = None
     within_mm: float | None = None
+    teacher: str | None = None
 
 
 FINE = LevelTraining(
