@@ -17,6 +17,7 @@ from ..utils.errors import ModelError
 from .checkpoint import steps_by_precision
 from .config import TrainingConfig
 from .mining import MinedPair
+from .narrowing import narrowed
 from .pairs import TrainingPair, draw_mined_pair, draw_pair
 from .pool import VolumePool
 from .step import level_outcome
@@ -74,13 +75,14 @@ class LevelTrainer:
             ) from error
 
     def start_from(self, branch: EmbeddingBranch) -> None:
-        """Begin with the weights of a branch of the same shape, with or without batch norm; else ModelError."""
+        """Begin with the weights of a branch of the same shape or, without batch norm, of a larger one; else ModelError."""
         try:
             if has_batch_norm(branch):
                 self.network.load_state_dict(branch.state_dict())
             else:
-                load_unfolded(self.network, branch.float(), self._some_images())
-        except (RuntimeError, KeyError) as error:
+                smaller = narrowed(branch.float(), self.level.network)
+                load_unfolded(self.network, smaller, self._some_images())
+        except (RuntimeError, KeyError, ValueError) as error:
             raise ModelError(f"The level '{self.name}' cannot start from these weights ({error}).") from error
         self.average = _copied(self.network.state_dict())
 

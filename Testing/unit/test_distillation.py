@@ -14,6 +14,7 @@ from toy_models import toy_model
 from SAMLandmarkLib.core.modality import CT
 from SAMLandmarkLib.models.network import BranchConfig, EmbeddingBranch
 from SAMLandmarkLib.training.config import COARSE, TrainingConfig
+from SAMLandmarkLib.training.narrowing import narrowed
 from SAMLandmarkLib.training.pairs import draw_pair
 from SAMLandmarkLib.training.pool import VolumePool
 from SAMLandmarkLib.training.step import level_outcome
@@ -63,6 +64,43 @@ def test_a_smaller_network_comes_nearer_to_its_teacher(teacher, pool):
     assert before.loss > 0.5
     assert after.loss < 0.5 * before.loss
     assert after.accuracy > before.accuracy
+
+
+def silence(branch: EmbeddingBranch, count: int, outputs: list[str], inputs: list[str]) -> None:
+    """Take all weights from some channels that these convolutions give to those."""
+    convolutions = dict(branch.named_modules())
+    channels = torch.randperm(convolutions[outputs[0]].out_channels)[:count]
+    with torch.no_grad():
+        for name in outputs:
+            convolutions[name].weight[channels] = 0
+            convolutions[name].bias[channels] = 0
+        for name in inputs:
+            convolutions[name].weight[:, channels] = 0
+
+
+def test_a_student_begins_with_the_weightiest_channels_of_a_wider_branch(teacher):
+    torch.manual_seed(0)
+    wide = network_of_model_file(teacher).branches[0].float()
+    silence(wide, 4, ["stem.0", "laterals.0"], ["downs.0.0", "merge_finest.0"])
+    silence(wide, 8, ["downs.0.0"], ["laterals.0"])
+    silence(wide, 8, ["merge_finest.0"], ["head"])
+    values = torch.rand(1, 1, 16, 16, 16) * 1000 - 500
+    with torch.no_grad():
+        # the channels that go are those without weights, so nothing changes
+        torch.testing.assert_close(narrowed(wide, SMALLER)(values), wide(values))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"channels": (12, 16, 24), "blocks": (0, 0, 0)}, "they are of 2 resolutions, it has 3"),
+        ({"blocks": (1, 0)}, "they are of fewer blocks"),
+        ({"channels": (20, 24)}, r"stem.0 is of \(16, 24\) channels, it has \(20, 24\)"),
+    ],
+)
+def test_a_student_that_is_larger_somewhere_cannot_begin_so(teacher, changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        narrowed(network_of_model_file(teacher).branches[0], dataclasses.replace(SMALLER, **changes))
 
 
 def test_a_teacher_without_such_a_level_or_with_longer_vectors_is_refused(teacher, pool, sample_folder):
