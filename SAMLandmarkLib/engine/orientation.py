@@ -170,12 +170,13 @@ def likely_flip(agreement: Callable[[Flip], float], spatial_axes: int) -> Flip:
     """The axes that are reversed, () where they hardly are, by how well the target fits with each reversed (`FlippedMiddle`).
 
     Bodies are nearly symmetric from left to right, so in three dimensions that axis is reversed with the best of the others
-    alone.
+    alone; by itself, the evidence for a mirror image judges it.
     """
     symmetric = _LEFT_RIGHT if spatial_axes == 3 else ()
-    agreements = {flip: agreement(flip) for flip in flips_of({*range(spatial_axes)} - {*symmetric})}
-    best = max(agreements, key=agreements.__getitem__)
+    flips = flips_of({*range(spatial_axes)} - {*symmetric})
+    agreements = {flip: agreement(flip) for flip in flips}
     if symmetric:
+        best = max(flips[1:], key=agreements.__getitem__)
         agreements[symmetric + best] = agreement(symmetric + best)
     flip = max(agreements, key=agreements.__getitem__)
     return flip if agreements[flip] >= max(_LEAST_AGREEMENT, _BETTER * agreements[()]) else ()
