@@ -101,13 +101,16 @@ def _scans(study: StudyOutcome) -> Section:
 
 
 def _patient_cells(patient: PatientOutcome) -> list[object]:
-    template = patient.plan.templates[0].scan
+    page = Cell(patient.patient, href=patient_address(patient.patient))
+    if patient.plan.template is None:
+        return [page, patient.plan.source_name]
+    template = patient.plan.template.scan
     owner = f"{template.patient}, " if not patient.plan.own_baseline and template.patient else ""
     if template.date:
         told: object = Cell(template.date, kind="date", prefix=owner)
     else:
         told = Cell(template.name, prefix=owner) if owner else template.name
-    return [Cell(patient.patient, href=patient_address(patient.patient)), told]
+    return [page, told]
 
 
 def _scan_cells(scan: ScanOutcome) -> list[object]:
@@ -134,11 +137,20 @@ def _how(study: StudyOutcome, scans: Sequence[ScanOutcome]) -> Section:
     if study.plan.rule:
         facts["Which scans"] = without_folders(study.plan.rule, folders_of(study.plan.patients))
     facts |= dict(_flat(study.settings))
+    if atlas_patients := _atlas_patients(scans):
+        facts["Atlas patients"] = atlas_patients
     written = sorted(scan.document["written_at"] for scan in scans if scan.document.get("written_at"))
     if written:
         facts["Results written"] = _span(written[0], written[-1])
     facts["Study"] = study.uid
     return Section("how", "How it was made", blocks=[Facts(facts)])
+
+
+def _atlas_patients(scans: Sequence[ScanOutcome]) -> str:
+    """The marked patients who voted, with their licences and whom to name; empty where a template was used."""
+    voted = [each for scan in scans for each in scan.provenance.get("atlas", {}).get("patients", ())]
+    texts = (", ".join(filter(None, (each["name"], each["licence"], each["attribution"]))) for each in voted)
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _span(first: str, last: str) -> str:
