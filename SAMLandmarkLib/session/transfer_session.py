@@ -13,10 +13,8 @@ from ..scene.mrml import MarkupsNode, Scene, VolumeNode
 from ..scene.nodes import keep_placing
 from ..scene.undo import prepare_undo
 from ..worker.client import WorkerClient
-from ..worker.messages import WorkerTransferRequest
 from .batch import BatchControl
 from .context import SessionContext
-from .export import ReviewExport
 from .export_control import ExportControl
 from .lesions import LesionControl
 from .node_watches import NodeWatches
@@ -112,6 +110,15 @@ class TransferSession(Observable):
         """Transfer the landmarks in `markups_node` on `volume_node`; a review of the two goes on where it ended."""
         self._scans.set_template(volume_node, markups_node)
 
+    @property
+    def protocol(self) -> str:
+        """The protocol whose landmarks are found without a template; empty where there is a template, or nothing."""
+        return self._store.protocol
+
+    def set_protocol(self, protocol: str) -> None:
+        """Find a protocol's landmarks in the follow-ups, without a template; see `protocols.protocol_names`."""
+        self._scans.set_protocol(protocol)
+
     def set_follow_ups(self, volume_nodes: Iterable[VolumeNode]) -> None:
         """Transfer to these volumes, by study date; they are embedded in the background at once."""
         self._scans.set_follow_ups(volume_nodes)
@@ -137,10 +144,6 @@ class TransferSession(Observable):
         What the user has decided stays, unless `again`. Raises UsageError with the blocking_reason where there is one.
         """
         self._transfers.transfer(again)
-
-    def make_request(self, key: str, labels: Iterable[str]) -> WorkerTransferRequest | None:
-        """The request that transfers labels to the follow-up `key`; None where the template has none of them."""
-        return self._transfers.make_request(key, labels)
 
     def cancel(self) -> None:
         """Stop everything that runs; what is found already stays."""
@@ -292,9 +295,5 @@ class TransferSession(Observable):
     # ---- export
 
     def export(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the markups of every scan, tables, the log and a report into a folder; returns the files.
-
-        Positions are LPS mm in each scan's own frame, that is without parent transforms, as in the scan's own file.
-        Raises OutputError where a file can't be written and UsageError where there is nothing to export.
-        """
-        return ReviewExport.of_session(self._store, self._jobs).write(folder)
+        """Write the markups of every scan, tables, the log and a report; see `ExportControl.write`."""
+        return self.exports.write(folder)

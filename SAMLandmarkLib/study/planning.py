@@ -86,10 +86,23 @@ def dicom_files_plan(
     files: Sequence[Path], template: Path, landmarks: Path, warn: Warn, progress: Progress | None = None
 ) -> StudyPlan:
     """The plan that carries a template's landmarks to every study in DICOM files; raises as `study_plan` does."""
+    return _dicom_plan(_index_of_files(files, progress), template, landmarks, None, warn)
+
+
+def protocol_files_plan(
+    files: Sequence[Path], protocol: str, settings: WorkerSettings, warn: Warn
+) -> StudyPlan:
+    """The plan that finds a protocol's landmarks in every study in DICOM files; raises as `protocol_plan` does."""
+    plan = plan_dicom_protocol(_index_of_files(files), StudyProtocol.named(protocol, settings))
+    _tell_doubts_about_patients(plan, warn)
+    return plan
+
+
+def _index_of_files(files: Sequence[Path], progress: Progress | None = None) -> DicomIndex:
     if not files:
         raise UsageError("There are no DICOM files of CT series; import the scans first.")
     root = Path(os.path.commonpath([file.parent for file in files]))
-    return _dicom_plan(index_dicom_files(root, files, progress), template, landmarks, None, warn)
+    return index_dicom_files(root, files, progress)
 
 
 def with_earlier_names(plan: StudyPlan, output: Path) -> StudyPlan:

@@ -8,7 +8,7 @@ from ...reporting.display_paths import without_folders
 from ...reporting.environment import render
 from ...reporting.landmark_pairs import Pair
 from ...reporting.over_time import displacements, distances
-from ...reporting.review_page import DISPLACEMENT_NOTES, LAST_NOTES, crop_notes, origin
+from ...reporting.review_page import DISPLACEMENT_NOTES, LAST_NOTES, NO_TEMPLATE_NOTES, crop_notes, origin
 from ...reporting.scan_sections import ReportScan, section
 from ...reporting.views import Cell, Section, Table, date_cell
 from ..ledger import State
@@ -20,10 +20,6 @@ from .time_points import review_of, scan_key, time_points
 from .volumes import PictureSource, TemplateVolumes, read_again
 
 _OTHER_PATIENT = "The template is a scan of somebody else, so displacements since the template are not told. "
-_NO_TEMPLATE = (
-    "There is no template: the landmarks were found by the vote of an atlas's marked patients, so displacements since a "
-    "template are not told. "
-)
 
 
 class PatientReport:
@@ -99,7 +95,7 @@ class PatientReport:
             return LAST_NOTES
         plan = self._patient.plan
         crops = crop_notes([scan.provenance for scan in self._patient.scans if scan.items])
-        others = _NO_TEMPLATE if plan.template is None else _OTHER_PATIENT
+        others = NO_TEMPLATE_NOTES if plan.template is None else _OTHER_PATIENT
         return crops + (DISPLACEMENT_NOTES if plan.own_baseline else others) + LAST_NOTES
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ... import __version__
 from ...reporting.display_paths import counted, without_folders
 from ...reporting.environment import render
-from ...reporting.review_page import LAST_NOTES, origin
+from ...reporting.review_page import LAST_NOTES, atlas_patients, origin
 from ...reporting.views import Cell, Facts, Section, Table, Tile, date_cell
 from ...review import ReviewItem
 from ...review.words import error_limits_text
@@ -137,20 +137,13 @@ def _how(study: StudyOutcome, scans: Sequence[ScanOutcome]) -> Section:
     if study.plan.rule:
         facts["Which scans"] = without_folders(study.plan.rule, folders_of(study.plan.patients))
     facts |= dict(_flat(study.settings))
-    if atlas_patients := _atlas_patients(scans):
-        facts["Atlas patients"] = atlas_patients
+    if patients := atlas_patients(scan.provenance for scan in scans):
+        facts["Atlas patients"] = patients
     written = sorted(scan.document["written_at"] for scan in scans if scan.document.get("written_at"))
     if written:
         facts["Results written"] = _span(written[0], written[-1])
     facts["Study"] = study.uid
     return Section("how", "How it was made", blocks=[Facts(facts)])
-
-
-def _atlas_patients(scans: Sequence[ScanOutcome]) -> str:
-    """The marked patients who voted, with their licences and whom to name; empty where a template was used."""
-    voted = [each for scan in scans for each in scan.provenance.get("atlas", {}).get("patients", ())]
-    texts = (", ".join(filter(None, (each["name"], each["licence"], each["attribution"]))) for each in voted)
-    return "; ".join(dict.fromkeys(texts))
 
 
 def _span(first: str, last: str) -> str:
