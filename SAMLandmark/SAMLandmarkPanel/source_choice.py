@@ -11,6 +11,8 @@ from slicer.i18n import tr as _
 from SAMLandmarkLib.session.protocols import AUTOMATIC, protocol_names
 
 _TEMPLATE = ""
+_ANY_HEIGHT = 16777215
+"""Qt's greatest size."""
 
 
 class SourceChoice:
@@ -22,6 +24,7 @@ class SourceChoice:
     def __init__(self, ui: Any, onChosen: Callable[[str], None]) -> None:
         self._ui, self._onChosen = ui, onChosen
         self._names: list[str] = []
+        self._listHeight = ui.followUpList.maximumHeight
         for name in (_TEMPLATE, *protocol_names()):
             self._add(name)
         ui.sourceSelector.currentIndexChanged.connect(self._chosen)
@@ -38,6 +41,8 @@ class SourceChoice:
             widget.setVisible(not protocol)
         for widget in (ui.placeButton, ui.pointsList):
             widget.setVisible(not protocol)
+        # without the list of points there is room for more scans
+        ui.followUpList.setMaximumHeight(_ANY_HEIGHT if protocol else self._listHeight)
         scans = _("Scans: tick those on which to find the landmarks")
         followUps = _("Follow-ups: tick the scans on which to find the points")
         ui.followUpLabel.setText(scans if protocol else followUps)

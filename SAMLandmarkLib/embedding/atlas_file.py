@@ -75,7 +75,8 @@ def _parsed(contents: bytes, modality: Modality) -> AtlasContents:
     header = read_header(io.BytesIO(contents))
     metadata = AtlasMetadata.from_json(header["metadata"])
     if metadata.modality != modality.name:
-        raise ValueError(f"it is of the modality {metadata.modality}, the model of {modality.name}")
+        other = "it is of the modality {theirs}, but the scan of {ours}; choose a protocol for such scans."
+        raise ModelError(other.format(theirs=metadata.modality, ours=modality.name))
     try:
         tensors = load(contents)
     except SafetensorError as error:

@@ -11,7 +11,7 @@ from ..scene.mrml import Scene
 from ..scene.undo import UndoStep
 from ..worker.client import WorkerClient
 from ..worker.messages import TransferReply, WorkerFailure, WorkerRequest
-from .estimate import TimeEstimate
+from .estimate import LOCATING_SECONDS, MATCHING_SECONDS, TimeEstimate
 from .heat_maps import HeatMaps
 from .observable import Observable
 from .pending_transfers import PendingTransfer, Transfers
@@ -250,4 +250,5 @@ class SessionJobs:
     def estimate_seconds(self) -> float:
         """Seconds that a transfer to all follow-ups would take from now on."""
         left = [scan.million_voxels_left for scan in self.scans]
-        return self.estimate.seconds(left, len(self.follow_ups))
+        each = LOCATING_SECONDS if self.template is None else MATCHING_SECONDS
+        return self.estimate.seconds(left, len(self.follow_ups), each)
