@@ -13,6 +13,7 @@ from ..embedding.atlas_metadata import AtlasLevel, AtlasMetadata
 from ..embedding.embedding import Embedding
 from ..models.bundle import EmbeddingModel
 from ..utils.errors import AtlasError
+from ..utils.files import sha256_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +23,13 @@ class Atlas:
     metadata: AtlasMetadata
     patients: tuple[tuple[Embedding, LandmarkSet], ...]
     source: Path | None = None
+    sha256: str | None = None
 
     @classmethod
     def read(cls, path: str | Path, model: EmbeddingModel) -> Atlas:
         """Read an atlas file. Raises AtlasError where it is damaged, hostile or made by another model."""
-        return cls.of(read_atlas_file(path, model.modality), model, Path(path))
+        atlas = cls.of(read_atlas_file(path, model.modality), model, Path(path))
+        return replace(atlas, sha256=sha256_of(path))
 
     @classmethod
     def of(cls, contents: AtlasContents, model: EmbeddingModel, source: Path | None = None) -> Atlas:
@@ -63,7 +66,8 @@ class Atlas:
         used = [described[embedding.name] for embedding, _landmarks in self.patients]
         return {
             "protocol": self.name,
-            "file": None if self.source is None else str(self.source),
+            "file": None if self.source is None else self.source.name,
+            "sha256": self.sha256,
             "patients": [
                 {"name": each.name, "licence": each.licence, "attribution": each.attribution} for each in used
             ],

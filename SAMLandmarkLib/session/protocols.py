@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..engine.protocols import bundled_protocols
+from ..engine.protocols import SUFFIX, bundled_protocols
 from ..study.protocol import AUTOMATIC
+
+__all__ = ["AUTOMATIC", "SUFFIX", "protocol_argument", "protocol_name", "protocol_names"]
 
 
 def protocol_names() -> tuple[str, ...]:

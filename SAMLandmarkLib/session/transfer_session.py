@@ -31,7 +31,7 @@ class TransferSession(Observable):
 
     `worker` computes and stays the caller's; `who` signs the log (the user's login name by default); `window` shows
     the views (Slicer's own by default). The scene's undo is turned on. Everything is kept in the scene: closing the
-    session loses nothing, and `restore` takes it up again. `decisions`, `views`, `exports`, `batch` and `lesions` hold
+    session loses nothing, and `restore` takes it up again. `transfers`, `decisions`, `views`, `exports`, `batch`, `lesions` hold
     the rest. All methods belong to the main thread; what comes from the worker arrives in `poll`, to be called often.
     """
 
@@ -47,8 +47,8 @@ class TransferSession(Observable):
         self.exports = ExportControl(self._context)
         self._watches = NodeWatches(self._context)
         self._scans = ScanSelection(self._context, self._watches)
-        self._transfers = TransferControl(self._context)
-        self.batch = BatchControl(self._context, self._scans, self._transfers)
+        self.transfers = TransferControl(self._context)
+        self.batch = BatchControl(self._context, self._scans, self.transfers)
         self.lesions = LesionControl(self._context)
         self.decisions = self._decisions = ReviewDecisions(self._context)
         self._events = SceneEvents(self._context, self._scans, self._watches)
@@ -132,7 +132,7 @@ class TransferSession(Observable):
     @property
     def blocking_reason(self) -> str:
         """What keeps a transfer from being possible, in a sentence for the user; "" where nothing does."""
-        return self._transfers.blocking_reason
+        return self.transfers.blocking_reason
 
     def estimate_seconds(self) -> float | None:
         """Seconds that `transfer` would take now, None where it isn't possible."""
@@ -143,11 +143,11 @@ class TransferSession(Observable):
 
         What the user has decided stays, unless `again`. Raises UsageError with the blocking_reason where there is one.
         """
-        self._transfers.transfer(again)
+        self.transfers.transfer(again)
 
     def cancel(self) -> None:
         """Stop everything that runs; what is found already stays."""
-        self._transfers.cancel()
+        self.transfers.cancel()
 
     @property
     def live(self) -> bool:
@@ -156,7 +156,7 @@ class TransferSession(Observable):
 
     @live.setter
     def live(self, live: bool) -> None:
-        self._transfers.set_live(live)
+        self.transfers.set_live(live)
 
     @property
     def use_corrections(self) -> bool:
@@ -165,7 +165,7 @@ class TransferSession(Observable):
 
     @use_corrections.setter
     def use_corrections(self, use: bool) -> None:
-        self._transfers.set_use_corrections(use)
+        self.transfers.set_use_corrections(use)
 
     @property
     def busy(self) -> bool:

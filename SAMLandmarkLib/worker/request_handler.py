@@ -89,6 +89,9 @@ class RequestHandler:
     def _locate(self, job: WorkerJob, scans: Scans) -> dict[str, Any]:
         result = self.runtime.locate(scans[job.arguments["target"]], job.arguments["protocol"])
         atlas = result.provenance["atlas"]
+        # its name and checksum stand there; where SAMLandmark lies on this computer is nobody's business
+        sources = {**result.provenance["sources"], "template": None, "landmarks": None}
+        result = replace(result, provenance={**result.provenance, "sources": sources})
         return self._answered(result, [text for text in (atlas["choice"], *atlas["doubts"]) if text])
 
     def _answered(self, result: TransferResult, remarks: Sequence[str] = ()) -> dict[str, Any]:
