@@ -87,8 +87,10 @@ class BatchStep:
         self._hints.enable(ui.batchOpenButton, self._openProblem())
 
     def _templateText(self) -> str:
-        text = _("The {count} points of {template} are looked for on every scan.")
         session = self._session
+        if session.protocol:
+            return _("The named landmarks are looked for on every scan.")
+        text = _("The {count} points of {template} are looked for on every scan.")
         return text.format(count=len(session.labels), template=session.template_volume.GetName())
 
     def _text(self) -> str:

@@ -97,8 +97,10 @@ class Panel(VTKObservationMixin):
     def _showSessionScans(self, parameters: SAMLandmarkParameterNode) -> None:
         """Let the parameters say which scans the session has."""
         with slicer.util.NodeModify(parameters.parameterNode):
-            parameters.templateVolume = self._session.template_volume
-            parameters.templatePoints = self._session.template_markups
+            parameters.protocol = self._session.protocol
+            if not self._session.protocol:
+                parameters.templateVolume = self._session.template_volume
+                parameters.templatePoints = self._session.template_markups
             parameters.followUps = [scan.volume_node for scan in self._session.follow_ups]
 
     def enter(self) -> None:
@@ -165,11 +167,17 @@ class Panel(VTKObservationMixin):
     def _giveScans(self, parameters: SAMLandmarkParameterNode) -> None:
         session = self._session
         session.lesions.points_node = parameters.lesionPoints
-        template = (parameters.templateVolume, parameters.templatePoints)
-        if template != (session.template_volume, session.template_markups):
-            session.set_template(*template)
+        template = (
+            (None, None) if parameters.protocol else (parameters.templateVolume, parameters.templatePoints)
+        )
+        before = (session.protocol, session.template_volume, session.template_markups)
+        if (parameters.protocol, *template) != before:
+            if parameters.protocol:
+                session.set_protocol(parameters.protocol)
+            else:
+                session.set_template(*template)
             self._showReviewedScans(parameters)
-        followUps = [node for node in parameters.followUps if node not in (None, parameters.templateVolume)]
+        followUps = [node for node in parameters.followUps if node not in (None, template[0])]
         if {node.GetID() for node in followUps} != {scan.volume_node.GetID() for scan in session.follow_ups}:
             session.set_follow_ups(followUps)
 
@@ -230,9 +238,10 @@ class Panel(VTKObservationMixin):
         if self._installed:
             return self._session.blocking_reason
         parameters = self._parameters
-        if parameters is None or parameters.templateVolume is None or not parameters.followUps:
+        if parameters is None or not parameters.followUps:
             return _("Choose a template and at least one follow-up.")
-        return ""
+        hasSource = parameters.protocol or parameters.templateVolume is not None
+        return "" if hasSource else _("Choose a template and at least one follow-up.")
 
     def _showMessage(self) -> None:
         showText(self._ui.messageLabel, "\n".join(map(str, self._session.messages)))

@@ -40,6 +40,7 @@ class Orientation(Enum):
 class SAMLandmarkParameterNode:
     """Template, points and follow-ups, and how they are shown and saved.
 
+    `protocol`: the one whose named landmarks are found instead of a template's points; empty for these.
     `live`: points follow as soon as they are placed. `useCorrections`: corrected points help on the other scans.
     `oneAtATime`: the template beside one follow-up only. `pointNames`: every point shows its name, not only the one under
     review. `lesionPoints`: lesions of the template of which only the places are marked.
@@ -49,6 +50,7 @@ class SAMLandmarkParameterNode:
     templatePoints: vtkMRMLMarkupsFiducialNode
     followUps: list[vtkMRMLScalarVolumeNode]
     lesionPoints: vtkMRMLMarkupsFiducialNode
+    protocol: str = ""
     live: bool = False
     useCorrections: bool = False
     sideBySide: bool = True

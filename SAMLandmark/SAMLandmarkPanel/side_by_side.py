@@ -44,11 +44,14 @@ class SideBySide:
         self._hints.enable(self._ui.orientationSelector, missing)
         if not self._active:
             return
-        if not wanted or self._session.template_volume is None or not self._session.follow_ups:
+        template = self._session.template_volume
+        hasSource = template is not None or self._session.protocol
+        if not wanted or not hasSource or not self._session.follow_ups:
             self._restoreLayout()
             return
         names = parameters.orientation.names
-        scans = (self._session.template_volume.GetID(), *(scan.key for scan in self._session.follow_ups))
+        first = self._session.protocol if template is None else template.GetID()
+        scans = (first, *(scan.key for scan in self._session.follow_ups))
         if self._shown != (scans, names):
             self._show(scans, names)
         if self._fitted != self._session.views.shown:
@@ -60,7 +63,8 @@ class SideBySide:
         self._shown = (scans, names)
         self._session.show_side_by_side(names)
         # a click in the list of points moves the template's views and no others
-        self._ui.pointsList.viewGroup = self._templateViewGroup()
+        hasTemplate = self._session.template_volume is not None
+        self._ui.pointsList.viewGroup = self._templateViewGroup() if hasTemplate else _ALL_VIEWS
         self._fitted = ()
 
     def _fitViews(self) -> None:

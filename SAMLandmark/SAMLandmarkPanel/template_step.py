@@ -1,4 +1,4 @@
-"""Step 1: the template with its points, and the follow-ups."""
+"""Step 1: the template with its points, or named landmarks without one, and the follow-ups."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .follow_up_list import FollowUpList
 from .frames_choice import FramesChoice
 from .parameters import SAMLandmarkParameterNode
 from .placing import PlaceButton
+from .source_choice import SourceChoice
 from .widget_help import WidgetHelp
 
 
@@ -28,6 +29,7 @@ class TemplateStep:
         # the button with words does what the icons of this widget do
         self._placer.setVisible(False)
         self._placing = PlaceButton(ui.placeButton, self._placer, session)
+        self._source = SourceChoice(ui, self._sourceChosen)
         self._frames = FramesChoice(ui, lambda: self._parameters)
         self._followUps = FollowUpList(ui.followUpList, self._ticked, self._frames.update)
         ui.placeButton.toggled.connect(self._placeToggled)
@@ -42,7 +44,9 @@ class TemplateStep:
     def update(self) -> None:
         """Show what the parameters say now."""
         parameters = self._parameters
-        template = parameters.templateVolume if parameters else None
+        protocol = parameters.protocol if parameters else ""
+        self._source.show(protocol)
+        template = parameters.templateVolume if parameters and not protocol else None
         points = parameters.templatePoints if parameters else None
         if points is not None:
             # a list that the selector has just made; the signal that tells so is missing in Slicer 5.10
@@ -75,6 +79,11 @@ class TemplateStep:
         """Stop to follow the scene."""
         self._placing.close()
         self._followUps.close()
+
+    def _sourceChosen(self, protocol: str) -> None:
+        self.stopPlacing()
+        if self._parameters is not None:
+            self._parameters.protocol = protocol
 
     def _ticked(self) -> None:
         if self._parameters is not None:

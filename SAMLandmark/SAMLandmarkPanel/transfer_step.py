@@ -45,6 +45,8 @@ class TransferStep:
 
     def _liveObstacle(self, installed: bool) -> str:
         """Unlike a transfer, the live mode may wait for the first point."""
+        if self._session.protocol:
+            return _("Named landmarks are not placed on a template, so there is nothing to follow.")
         if not installed:
             return _("Transfer once first.")
         scans = self._session.template_volume is not None and self._session.follow_ups
@@ -53,7 +55,9 @@ class TransferStep:
     def _buttonText(self, transferring: bool, installed: bool) -> str:
         if transferring:
             return _("Cancel")
-        return _("Transfer points") if installed else _("Install what is missing and transfer")
+        if not installed:
+            return _("Install what is missing and transfer")
+        return _("Find landmarks") if self._session.protocol else _("Transfer points")
 
     def _showProgress(self) -> None:
         status = self._session.status

@@ -18,7 +18,7 @@ StudyArgument = Annotated[
     typer.Argument(
         metavar="MANIFEST|DIR",
         help="A table of scans (.csv or .json with patient, role, date, volume, landmarks), a folder of DICOM files, or "
-        "with --template a folder of volume files.",
+        "with --template or --protocol a folder of volume files.",
     ),
 ]
 TemplateOption = Annotated[
@@ -39,6 +39,15 @@ LandmarksOption = Annotated[
         metavar="FILE|DIR",
         help="Its landmarks. For DICOM without --template: those of the baseline, or a folder with a file for each "
         "patient, named by the patient's ID.",
+        show_default=False,
+    ),
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE|auto",
+        help="Without a template: the named landmarks of a bundled protocol (a wrong name lists all) or of an atlas file in "
+        "every scan; auto chooses the bundled one for each scan.",
         show_default=False,
     ),
 ]
@@ -81,6 +90,7 @@ def batch(
     output: OutputOption,
     template: TemplateOption = None,
     landmarks: LandmarksOption = None,
+    protocol: ProtocolOption = None,
     csv_frame: CsvFrameOption = None,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
@@ -90,19 +100,23 @@ def batch(
     engine: WorkerSettings,
     as_json: JsonOption = False,
 ) -> None:
-    """Carry landmarks through a whole study: each patient's own over time, or one template's to everybody.
+    """Find landmarks in a whole study: each patient's own over time, one template's or a protocol's in everybody.
 
     Writes DIR/PATIENT/SCAN.mrk.json and .json for each scan, and DIR/study.csv about all. A scan that fails is recorded
     and the others go on. Ctrl-C stops; --resume goes on. Ends with 0 when all scans are done, 1 when some failed, 2 on
     wrong usage, 130 when it was stopped.
     """
     from ..study.pending import StudyRequest
-    from ..study.planning import study_plan
+    from ..study.planning import protocol_plan, study_plan
     from .batch_dry_run import print_dry_run
     from .batch_run import print_outcome, print_warning, run_study
 
     if scheduler is not None and workers is not None:
         raise typer.BadParameter("Give --workers or --scheduler: the workers of a cluster are its own.")
+    if protocol is not None and (template, landmarks) != (None, None):
+        raise typer.BadParameter(
+            "Give --protocol, or --template and --landmarks: a protocol needs no template."
+        )
     # workers on other machines, and reports from other folders, have no use for paths relative to this one
     study, output, template, landmarks = map(_absolute, (study, output, template, landmarks))
     settings = replace(engine, model=_absolute(engine.model), cache_folder=_absolute(engine.cache_folder))
@@ -110,7 +124,10 @@ def batch(
     with exit_on_error(2, as_json):
         if study.is_dir():
             messages().print(f"Looking through {study} ...")
-        plan = study_plan(study, output, template, landmarks, frame, print_warning)
+        if protocol is None:
+            plan = study_plan(study, output, template, landmarks, frame, print_warning)
+        else:
+            plan = protocol_plan(study, output, protocol, settings, print_warning)
         request = StudyRequest(plan, output, settings, frame, resume)
         if dry_run:
             print_dry_run(request, as_json)

@@ -40,12 +40,16 @@ def print_dry_run(request: StudyRequest, as_json: bool) -> None:
 def _outdated(request: StudyRequest) -> dict[str, str]:
     if has_study(request.output):
         with Ledger.read(request.output) as ledger:
+            if ledger.states():
+                request.require_same_source(ledger.settings)
             return outdated_scans(request, ledger)
     return {scan.key: "not done yet" for _patient, scan in request.plan}
 
 
 def _dry_rows(patient: PatientPlan, outdated: dict[str, str]) -> Iterator[tuple[str, ...]]:
-    templates = " + ".join(_with_details(template.scan) for template in patient.templates)
+    templates = (
+        " + ".join(_with_details(template.scan) for template in patient.templates) or patient.source_name
+    )
     for number, scan in enumerate(patient.follow_ups):
         beginning = (patient.patient, templates) if number == 0 else ("", "")
         done = "nothing: done and unchanged"

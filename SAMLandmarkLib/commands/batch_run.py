@@ -73,14 +73,8 @@ def print_outcome(outcome: StudyOutcome, was_stopped: bool, as_json: bool) -> in
 
 def _doubts(scans: Sequence[ScanOutcome]) -> list[str]:
     """What looks wrong about scans that are done, and fallbacks, such as for want of memory."""
-    provenances = {scan.scan.key: scan.provenance for scan in scans if scan.provenance}
-    notes = dict.fromkeys(note for provenance in provenances.values() for note in provenance["notes"])
-    warned = [
-        f"{key}: {text}"
-        for key, provenance in provenances.items()
-        for text in provenance["warnings"]["target"]
-    ]
-    return [*notes, *warned]
+    notes = dict.fromkeys(note for scan in scans for note in scan.provenance.get("notes", ()))
+    return [*notes, *(f"{scan.scan.key}: {text}" for scan in scans for text in scan.warnings)]
 
 
 def _print_some(lines: Sequence[str], style: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.results import TransferResult
-from ..engine.atlas import protocol_files
+from ..engine.protocols import protocol_files
 from ..engine.runtime import EngineRuntime
 from ..engine.scans import EmbeddedScan
 from ..engine.settings import WorkerSettings

@@ -37,6 +37,14 @@ FollowUpsOption = Annotated[
         "--follow-up", "-f", metavar="SCAN", help="A scan to carry them to; may be given several times."
     ),
 ]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE|auto",
+        help="Without a template: find the named landmarks of a bundled protocol or an atlas file on the follow-ups.",
+        show_default=False,
+    ),
+]
 DemoOption = Annotated[bool, typer.Option("--demo", help="Open the bundled sample pair.")]
 HostOption = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Where to listen; for other computers a --token is needed.")
@@ -63,6 +71,7 @@ def serve(
     template: TemplateOption = None,
     landmarks: LandmarksOption = None,
     follow_up: FollowUpsOption = None,
+    protocol: ProtocolOption = None,
     demo: DemoOption = False,
     csv_frame: CsvFrameOption = None,
     host: HostOption = "127.0.0.1",
@@ -94,9 +103,19 @@ def serve(
             token=token,
             max_upload_bytes=max_upload,
             # no folder for computed scans: nothing of a patient stays behind
+            protocol=_absolute_if_file(protocol),
             worker=replace(engine, cache_limit_bytes=DEFAULT_CACHE_LIMIT_BYTES),
         )
         serve_page(request, partial(_announce, token=token, open_page=open_page))
+
+
+def _absolute_if_file(protocol: str | None) -> str:
+    """The protocol; the engine's process works in another folder, so the path of an atlas file is made absolute."""
+    from ..session.protocols import protocol_names
+
+    if protocol and protocol not in protocol_names() and Path(protocol).is_file():
+        return str(Path(protocol).absolute())
+    return protocol or ""
 
 
 def _scans(

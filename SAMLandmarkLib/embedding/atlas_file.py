@@ -23,8 +23,7 @@ from ..models.header import DAMAGE_ERRORS, HEADER_KEY, read_header
 from ..models.model_file import tensors_checksum
 from ..utils.errors import AtlasError, ModelError
 from ..utils.files import write_atomically
-from ..utils.translation import _
-from .atlas_metadata import FARTHEST_MM, MOST_CELLS, AtlasLevel, AtlasMetadata, AtlasPatient
+from .atlas_metadata import FARTHEST_MM, MOST_CELLS, AtlasLevel, AtlasMetadata, AtlasPatient, damaged_atlas
 from .thinned import BITS, BITS_OF_MEANS, Cells, ThinnedEmbedding, bytes_of_vector, shape_of_means
 
 GREATEST_FILE = 1 << 28
@@ -58,8 +57,7 @@ def read_atlas_file(path: str | Path, modality: Modality) -> AtlasContents:
     try:
         return _parsed(_bytes_of(path), modality)
     except (OSError, *DAMAGE_ERRORS) as error:
-        damaged = _("{path}: not an atlas file, or damaged ({reason}); build it again or take another one.")
-        raise AtlasError(damaged.format(path=str(path), reason=str(error)[:300])) from error
+        raise damaged_atlas(path, error) from error
     except ModelError as error:
         raise AtlasError(f"{path}: {error}") from error
 
@@ -77,7 +75,8 @@ def _parsed(contents: bytes, modality: Modality) -> AtlasContents:
     header = read_header(io.BytesIO(contents))
     metadata = AtlasMetadata.from_json(header["metadata"])
     if metadata.modality != modality.name:
-        raise ValueError(f"it is of the modality {metadata.modality}, the model of {modality.name}")
+        other = "it is of the modality {theirs}, but the scan of {ours}; choose a protocol for such scans."
+        raise ModelError(other.format(theirs=metadata.modality, ours=modality.name))
     try:
         tensors = load(contents)
     except SafetensorError as error:

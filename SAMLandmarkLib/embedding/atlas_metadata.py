@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from ..core.records import bounded, from_json, to_json
-from ..utils.errors import ModelError
+from ..models.header import DAMAGE_ERRORS, read_header
+from ..utils.errors import AtlasError, ModelError
+from ..utils.translation import _
 
 FORMAT_VERSION = 1
 FARTHEST_MM = 1e5
@@ -104,6 +107,22 @@ class AtlasMetadata:
         """The labels of the landmarks in order."""
         return tuple(landmark.label for landmark in self.landmarks)
 
+    def require_model(
+        self, sha256: str, levels: tuple[AtlasLevel, ...] | None = None, source: Path | None = None
+    ) -> None:
+        """Raise AtlasError where the vectors are not of the model file with this checksum, and these levels if given.
+
+        `source` is the atlas file, for the message.
+        """
+        if self.model_sha256 == sha256 and levels in (None, self.levels):
+            return
+        other = _(
+            "{atlas} holds vectors of another model ({theirs}) than the one that embeds scans here ({ours}); build it again with "
+            "this model (samlandmark atlas build), or name the other one (--model)."
+        )
+        names = {"theirs": self.model_sha256[:12], "ours": sha256[:12]}
+        raise AtlasError(other.format(atlas=source or f"The atlas {self.name}", **names))
+
     def to_json(self) -> dict[str, Any]:
         """All fields in the types that JSON knows."""
         values: dict[str, Any] = to_json(self)
@@ -113,6 +132,23 @@ class AtlasMetadata:
     def from_json(cls, values: object) -> AtlasMetadata:
         """The metadata that `to_json` described; ModelError names a field that is wrong."""
         return from_json(cls, values, "atlas")
+
+
+def read_atlas_metadata(path: Path) -> AtlasMetadata:
+    """What an atlas file says about itself, its tensors unread; AtlasError where it is no atlas file or damaged."""
+    try:
+        with path.open("rb") as file:
+            return AtlasMetadata.from_json(read_header(file)["metadata"])
+    except (OSError, *DAMAGE_ERRORS) as error:
+        raise damaged_atlas(path, error) from error
+    except ModelError as error:
+        raise AtlasError(f"{path}: {error}") from error
+
+
+def damaged_atlas(path: Path, error: Exception) -> AtlasError:
+    """The error that tells which file is no atlas file or damaged, and why."""
+    damaged = _("{path}: not an atlas file, or damaged ({reason}); build it again or take another one.")
+    return AtlasError(damaged.format(path=str(path), reason=str(error)[:300]))
 
 
 def _require_different(name: str, texts: list[str]) -> None:

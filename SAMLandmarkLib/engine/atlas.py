@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,8 @@ from ..embedding.atlas_file import AtlasContents, read_atlas_file
 from ..embedding.atlas_metadata import AtlasLevel, AtlasMetadata
 from ..embedding.embedding import Embedding
 from ..models.bundle import EmbeddingModel
-from ..utils.bundled import bundled_folder
-from ..utils.errors import AtlasError, SAMLandmarkError
-from ..utils.translation import _
-
-SUFFIX = ".safetensors"
+from ..utils.errors import AtlasError
+from ..utils.files import sha256_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +23,19 @@ class Atlas:
     metadata: AtlasMetadata
     patients: tuple[tuple[Embedding, LandmarkSet], ...]
     source: Path | None = None
+    sha256: str | None = None
 
     @classmethod
     def read(cls, path: str | Path, model: EmbeddingModel) -> Atlas:
         """Read an atlas file. Raises AtlasError where it is damaged, hostile or made by another model."""
-        return cls.of(read_atlas_file(path, model.modality), model, Path(path))
+        atlas = cls.of(read_atlas_file(path, model.modality), model, Path(path))
+        return replace(atlas, sha256=sha256_of(path))
 
     @classmethod
     def of(cls, contents: AtlasContents, model: EmbeddingModel, source: Path | None = None) -> Atlas:
         """Restore the patients of an atlas for a model. Raises AtlasError where it was made by another one."""
         metadata = contents.metadata
-        _require_same_model(metadata, model, source)
+        metadata.require_model(model.checksum, levels_of(model), source)
         spacings = [level.cell_spacing_mm for level in metadata.levels]
         embeddings = [
             patient.restored(spacings, contents.bases, model.modality, model.dtype).on(
@@ -67,7 +66,8 @@ class Atlas:
         used = [described[embedding.name] for embedding, _landmarks in self.patients]
         return {
             "protocol": self.name,
-            "file": None if self.source is None else str(self.source),
+            "file": None if self.source is None else self.source.name,
+            "sha256": self.sha256,
             "patients": [
                 {"name": each.name, "licence": each.licence, "attribution": each.attribution} for each in used
             ],
@@ -75,39 +75,20 @@ class Atlas:
         }
 
 
+class AtlasFiles:
+    """Atlas files read for one model, each once and again when it has changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[int | None, Atlas]] = {}
+
+    def read(self, path: Path, model: EmbeddingModel) -> Atlas:
+        """The atlas in a file now; raises as `Atlas.read` does."""
+        changed_at = path.stat().st_mtime_ns if path.is_file() else None
+        if path not in self._read or self._read[path][0] != changed_at:
+            self._read[path] = (changed_at, Atlas.read(path, model))
+        return self._read[path][1]
+
+
 def levels_of(model: EmbeddingModel) -> tuple[AtlasLevel, ...]:
     """The kinds of vectors of a model, as an atlas describes them."""
     return tuple(AtlasLevel(level.cell_spacing_mm, level.dimension) for level in model.metadata.levels)
-
-
-def bundled_protocols() -> dict[str, Path]:
-    """The atlas files that come with SAMLandmark, by the names of their protocols; none where they are missing."""
-    try:
-        folder = bundled_folder("Atlas")
-    except SAMLandmarkError:
-        return {}
-    return {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
-
-
-def protocol_files(protocol: str | Path | None) -> Sequence[Path]:
-    """The file of a protocol's name or path, or of all bundled ones; AtlasError where there is none."""
-    bundled = bundled_protocols()
-    if protocol is None and bundled:
-        return list(bundled.values())
-    if protocol is not None and str(protocol) in bundled:
-        return [bundled[str(protocol)]]
-    if protocol is not None and Path(protocol).is_file():
-        return [Path(protocol)]
-    unknown = _("There is no protocol {name}; name an atlas file, or one of those that are bundled: {known}.")
-    raise AtlasError(unknown.format(name=repr(str(protocol)), known=", ".join(bundled) or "-"))
-
-
-def _require_same_model(metadata: AtlasMetadata, model: EmbeddingModel, source: Path | None) -> None:
-    if metadata.model_sha256 == model.checksum and metadata.levels == levels_of(model):
-        return
-    other = _(
-        "{atlas} holds vectors of another model ({theirs}) than the one that embeds scans here ({ours}); build it again with "
-        "this model (samlandmark atlas build), or name the other one (--model)."
-    )
-    names = {"theirs": metadata.model_sha256[:12], "ours": model.checksum[:12]}
-    raise AtlasError(other.format(atlas=source or f"The atlas {metadata.name}", **names))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,8 @@ from ..core.results import Status, TransferredLandmark, TransferResult
 from ..embedding.embedding import Embedding
 from ..utils.progress import Progress
 from ..utils.translation import _
-from .atlas import Atlas, protocol_files
+from .atlas import Atlas
+from .protocols import ProtocolChoice, protocol_files
 
 if TYPE_CHECKING:
     from .transfer import TransferEngine
@@ -27,7 +27,7 @@ NOT_SHOWN = "the scan does not show what the protocol is of"
 def located(
     engine: TransferEngine,
     target: Embedding,
-    protocol: str | Path | Atlas | None = None,
+    protocol: Atlas | ProtocolChoice = None,
     progress: Progress | None = None,
 ) -> TransferResult:
     """See `TransferEngine.locate`."""

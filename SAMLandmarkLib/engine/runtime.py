@@ -25,6 +25,7 @@ from ..utils.progress import Progress
 from ..utils.translation import _
 from .compute_options import SMALLER_LIMITS, ComputeOption, options_with_less_memory
 from .embedding_store import EmbeddingStore
+from .protocols import ProtocolChoice
 from .scans import EmbeddedScan, PreparedScan
 from .settings import WorkerSettings
 from .transfer import TransferEngine
@@ -150,7 +151,7 @@ class EngineRuntime:
         return self.attempt(find, modality).with_notes(self.notes)
 
     def locate(
-        self, target: EmbeddedScan, protocol: str | Path | None = None, progress: Progress | None = None
+        self, target: EmbeddedScan, protocol: ProtocolChoice = None, progress: Progress | None = None
     ) -> TransferResult:
         """The landmarks of a protocol in a target, without a template; see `TransferEngine.locate`."""
 

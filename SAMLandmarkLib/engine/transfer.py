@@ -29,11 +29,12 @@ from ..models.bundle import EmbeddingModel
 from ..utils.errors import UsageError, VolumeWarning
 from ..utils.progress import Progress
 from ..utils.recently_used import RecentlyUsed
+from .atlas import Atlas, AtlasFiles
 from .orientation import orientation_doubt, unlike_doubt
 
 if TYPE_CHECKING:
     from ..registration.registration import Registration
-    from .atlas import Atlas
+    from .protocols import ProtocolChoice
 
 __all__ = ["Candidate", "HeatMap", "Status", "TransferEngine", "TransferResult", "TransferredLandmark"]
 
@@ -74,7 +75,7 @@ class TransferEngine:
         self.calibration = self._calibration(profile)
         self._embedder = Embedder(self.model, max_memory)
         self._embedded = RecentlyUsed[int, tuple[Volume, Embedding]](VOLUMES_KEPT)
-        self._atlases: dict[str | Path, Atlas] = {}
+        self._atlases = AtlasFiles()
         self._doubts: WeakKeyDictionary[Embedding, WeakKeyDictionary[Embedding, str]] = WeakKeyDictionary()
         self._correspondences: WeakKeyDictionary[Embedding, WeakKeyDictionary[Embedding, Correspondences]] = (
             WeakKeyDictionary()
@@ -135,25 +136,22 @@ class TransferEngine:
     def locate(
         self,
         target: Volume | Embedding,
-        protocol: str | Path | Atlas | None = None,
+        protocol: Atlas | ProtocolChoice = None,
         progress: Progress | None = None,
     ) -> TransferResult:
         """Find the landmarks of a protocol in a target, by the vote of an atlas's marked patients instead of a template.
 
-        `protocol` is the name of a bundled one ("chest"), an atlas file or an Atlas; without one, that of the bundled
-        ones is taken of whose patients most is found in the target, and the provenance says so. Raises AtlasError and UsageError.
+        `protocol` is the name of a bundled one ("chest"), an atlas file or an Atlas; of several files, and of the bundled
+        ones where none is given, that one is taken of whose patients most is found in the target, and the provenance says
+        so. Raises AtlasError and UsageError.
         """
         from .locate import located
 
         return located(self, self._embedding(target, progress), protocol, progress)
 
     def atlas(self, path: str | Path) -> Atlas:
-        """An atlas file, read once. Raises AtlasError where it is damaged or made by another model."""
-        from .atlas import Atlas
-
-        if path not in self._atlases:
-            self._atlases[path] = Atlas.read(path, self.model)
-        return self._atlases[path]
+        """An atlas file, read once and again when it changes. Raises AtlasError where it is damaged or of another model."""
+        return self._atlases.read(Path(path), self.model)
 
     def heat_map(
         self, template: Volume | Embedding, point_lps: np.ndarray, target: Volume | Embedding

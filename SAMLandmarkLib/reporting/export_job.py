@@ -57,9 +57,11 @@ def write_job(
     points: Sequence[tuple[str, Sequence[float]]],
     state: ReviewState,
     pictures: Pictures,
+    has_template: bool = True,
 ) -> None:
-    """Write the description of a job, the template's scan first; OSError where that is not possible."""
+    """Write the description of a job, the template's scan first if there is one; OSError where that is not possible."""
     document = {
+        "has_template": has_template,
         "folder": str(target),
         "scans": list(scans),
         "points": [[label, list(place)] for label, place in points],
@@ -72,12 +74,13 @@ def write_job(
 def run_job(folder: Path, progress: Callable[[float], None]) -> list[Path]:
     """Write the export that a job describes; see `write_review_files`."""
     job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
-    template, *follow_ups = (_scan(folder, scan) for scan in job["scans"])
+    scans = [_scan(folder, scan) for scan in job["scans"]]
+    template = scans.pop(0) if job["has_template"] else None
     return write_review_files(
         job["folder"],
         template,
         [(label, tuple(place)) for label, place in job["points"]],
-        follow_ups,
+        scans,
         ReviewState.from_json(job["state"]),
         Pictures(job["pictures"]),
         progress,

@@ -22,11 +22,20 @@ _NO_VOLUME = "no picture of this scan"
 
 @dataclass(frozen=True)
 class CardView:
-    """What a card tells: `anchor` is what links to it name, `reviewed` adds the decision, `same_patient` displacements."""
+    """What a card tells: `anchor` is what links to it name, `reviewed` adds the decision, `same_patient` displacements.
+
+    Without `has_template` an atlas found the landmark, and nothing is shown of a template.
+    """
 
     anchor: str = ""
     reviewed: bool = True
     same_patient: bool = True
+    has_template: bool = True
+
+    @property
+    def scan(self) -> str:
+        """What the scan is to its template."""
+        return "follow-up" if self.has_template else "scan"
 
 
 def card(
@@ -47,7 +56,7 @@ def card(
         decision_text=_DECISIONS[item.decision] if view.reviewed else "",
         notes="; ".join(note for note in (item.reason, _candidate_note(item)) if note),
         anchor=view.anchor,
-        figures=_figures(item, template, follow_up),
+        figures=_figures(item, template, follow_up, view),
         facts=_facts(item, relative_mm, view),
     )
 
@@ -62,7 +71,9 @@ def _candidate_note(item: ReviewItem) -> str:
 # ---- pictures
 
 
-def _figures(item: ReviewItem, template: Volume | None, follow_up: Volume | None) -> list[Figure]:
+def _figures(
+    item: ReviewItem, template: Volume | None, follow_up: Volume | None, view: CardView
+) -> list[Figure]:
     if template is None and follow_up is None:
         return []
     place, reason = _shown_place(item)
@@ -71,10 +82,12 @@ def _figures(item: ReviewItem, template: Volume | None, follow_up: Volume | None
     window = before.window if before is not None else _usual_window(template or follow_up, after)
     no_template = _NO_VOLUME if template is None else "outside the template"
     no_follow_up = _NO_VOLUME if follow_up is None else reason
+    shown = [(before, "template", no_template)] if view.has_template else []
+    shown.append((after, view.scan, no_follow_up))
     return [
         _figure(crops, plane, scan, window, otherwise)
         for plane in ("axial", "coronal")
-        for crops, scan, otherwise in ((before, "template", no_template), (after, "follow-up", no_follow_up))
+        for crops, scan, otherwise in shown
     ]
 
 
@@ -113,9 +126,10 @@ def _facts(item: ReviewItem, relative_mm: float | None, view: CardView) -> dict[
         "Cycle distance": _millimeters(item.cycle_error_mm),
         "Uncertainty": _millimeters(item.uncertainty_mm),
         "Similarity": "–" if item.similarity is None else f"{item.similarity:.2f}",
-        "In the template": place_text(item.template_lps),
-        "In the follow-up": place_text(item.position_lps),
     }
+    if view.has_template:
+        facts["In the template"] = place_text(item.template_lps)
+    facts[f"In the {view.scan}"] = place_text(item.position_lps)
     if item.position_lps != item.transferred_lps:
         facts["The engine's place"] = place_text(item.transferred_lps)
     return facts

@@ -20,7 +20,7 @@ from ..utils.files import create_folder, write_atomically
 from ..utils.tables import csv_text
 from ..utils.translation import _
 from .pictures import Pictures
-from .review_page import write_report
+from .review_page import atlas_name, write_report
 from .scan_sections import ReportScan
 
 TemplatePoint = tuple[str, Point]
@@ -51,15 +51,19 @@ def write_review_files(
 ) -> list[Path]:
     """Write everything about a review into `folder` and return the files, the report last.
 
+    Without `template` the landmarks are those of a protocol, and its atlas has the template's place.
     Positions are LPS mm in each scan's own frame. `progress` is told the fraction that is done. Raises OutputError
     where a file can't be written and UsageError where there is nothing to export.
     """
-    if template is None or not any(state.items(scan.key) for scan in follow_ups):
+    if not any(state.items(scan.key) for scan in follow_ups):
         raise UsageError(_("There is nothing to export yet; transfer the landmarks first."))
     folder = create_folder(folder)
-    template, *follow_ups = _with_different_names([template, *follow_ups])
-    results = [_result(template.name, scan, state) for scan in follow_ups if state.items(scan.key)]
-    files = [_write_template(folder, template, points)]
+    if template is None:
+        follow_ups, files = _with_different_names(follow_ups), []
+    else:
+        template, *follow_ups = _with_different_names([template, *follow_ups])
+        files = [_write_template(folder, template, points)]
+    results = [_result(template, scan, state) for scan in follow_ups if state.items(scan.key)]
     files += [write_result_markups(folder, result) for result in results]
     files += write_tables(folder, results, settings={"review": state.counts()})
     texts = {REVIEW_TABLE: review_table(follow_ups, state), REVIEW_LOG: state.to_json() + "\n"}
@@ -105,10 +109,11 @@ def _write_template(folder: Path, template: ReportScan, points: Sequence[Templat
     return path
 
 
-def _result(template_name: str, scan: ReportScan, state: ReviewState) -> TransferResult:
+def _result(template: ReportScan | None, scan: ReportScan, state: ReviewState) -> TransferResult:
     """The landmarks as the user left them, in the form that all results of the product have."""
     items = tuple(_landmark(item) for item in state.items(scan.key).values())
-    return TransferResult(template_name, scan.name, items, dict(scan.provenance))
+    name = atlas_name(scan.provenance) if template is None else template.name
+    return TransferResult(name, scan.name, items, dict(scan.provenance))
 
 
 def _landmark(item: ReviewItem) -> TransferredLandmark:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,12 +24,16 @@ DISPLACEMENT_NOTES = (
     "Displacement compares the positions as the scans count them, so it contains how the patient lay; the displacement "
     "relative to the other landmarks is without what all landmarks of the scan have in common. "
 )
+NO_TEMPLATE_NOTES = (
+    "There is no template: the landmarks were found by the vote of an atlas's marked patients, so displacements since a "
+    "template are not told. "
+)
 LAST_NOTES = "Positions are LPS millimeters. For research; not a medical device."
 
 
 def write_report(
     path: str | os.PathLike[str],
-    template: ReportScan,
+    template: ReportScan | None,
     follow_ups: Sequence[ReportScan],
     state: ReviewState,
     pictures: Pictures = Pictures.ALL,
@@ -40,7 +44,7 @@ def write_report(
 
 
 def report_page(
-    template: ReportScan,
+    template: ReportScan | None,
     follow_ups: Sequence[ReportScan],
     state: ReviewState,
     pictures: Pictures = Pictures.ALL,
@@ -48,16 +52,41 @@ def report_page(
 ) -> str:
     """The text of the page: what each follow-up shows, what is doubtful first, and the log of decisions."""
     titles = {scan.key: scan.title for scan in follow_ups}
+    has_template = template is not None
+    atlases = dict.fromkeys(atlas_name(scan.provenance) for scan in follow_ups)
     on_card = _card_counter(sum(len(state.items(scan.key)) for scan in follow_ups), progress)
-    sections = [section(template, scan, state, pictures=pictures, on_card=on_card) for scan in follow_ups]
+    sections = [
+        section(template, scan, state, same_patient=has_template, pictures=pictures, on_card=on_card)
+        for scan in follow_ups
+    ]
+    about = DISPLACEMENT_NOTES if has_template else NO_TEMPLATE_NOTES + attributions(follow_ups)
     return render(
         "review.html",
-        title=f"Landmark review: {template.title}",
+        title=f"Landmark review: {template.title if template else ', '.join(filter(None, atlases))}",
         origin=origin([scan.provenance for scan in follow_ups]),
-        summary=_summary(follow_ups, state),
+        summary=_summary(follow_ups, state, "Follow-up" if has_template else "Scan"),
         sections=[*sections, _log(state, titles)],
-        footnote=crop_notes([scan.provenance for scan in follow_ups]) + DISPLACEMENT_NOTES + LAST_NOTES,
+        footnote=crop_notes([scan.provenance for scan in follow_ups]) + about + LAST_NOTES,
     )
+
+
+def atlas_name(provenance: Mapping[str, Any]) -> str:
+    """What stands in the place of the template's name where an atlas found the landmarks; empty elsewhere."""
+    atlas = provenance.get("atlas")
+    return f"atlas {atlas['protocol']}" if atlas else ""
+
+
+def atlas_patients(provenances: Iterable[Mapping[str, Any]]) -> str:
+    """The marked patients who voted, with their licences and whom to name; empty where a template was used."""
+    voted = [each for about in provenances for each in about.get("atlas", {}).get("patients", ())]
+    texts = (", ".join(filter(None, (each["name"], each["licence"], each["attribution"]))) for each in voted)
+    return "; ".join(dict.fromkeys(texts))
+
+
+def attributions(scans: Sequence[ReportScan]) -> str:
+    """A sentence that names the marked patients who voted; empty where none did."""
+    patients = atlas_patients(scan.provenance for scan in scans)
+    return f"Atlas patients: {patients.rstrip('.')}. " if patients else ""
 
 
 def _card_counter(count: int, progress: Callable[[float], None]) -> Callable[[], None]:
@@ -83,9 +112,9 @@ def origin(provenances: Sequence[Mapping[str, Any]]) -> str:
 # ---- tables
 
 
-def _summary(follow_ups: Sequence[ReportScan], state: ReviewState) -> Table:
+def _summary(follow_ups: Sequence[ReportScan], state: ReviewState, role: str) -> Table:
     names = (
-        "Follow-up",
+        role,
         "Found",
         "Doubtful",
         "Missing",

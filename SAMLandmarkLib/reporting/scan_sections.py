@@ -32,7 +32,7 @@ class ReportScan:
 
 
 def section(
-    template: ReportScan,
+    template: ReportScan | None,
     scan: ReportScan,
     state: ReviewState,
     notes: tuple[str, ...] = (),
@@ -43,6 +43,7 @@ def section(
 ) -> Section:
     """The part about a scan; `notes` come before its cards, each of which has the id of `card_id`.
 
+    Without `template` the landmarks were found by an atlas, and nothing is said of a template.
     Without `reviewed` nothing is said of decisions, and without `same_patient` nothing of displacements. `on_card` is
     called after each card.
     """
@@ -57,10 +58,10 @@ def section(
         cards.append(
             card(
                 item,
-                template.volume if shown else None,
+                template.volume if shown and template else None,
                 scan.volume if shown else None,
                 state.relative_displacement_mm(scan.key, item.label),
-                CardView(f"{scan.key}-{numbers[item.label]}", reviewed, same_patient),
+                CardView(f"{scan.key}-{numbers[item.label]}", reviewed, same_patient, template is not None),
             )
         )
         on_card()

@@ -28,6 +28,7 @@ def reason_in_words(reason: str) -> str:
         "low similarity": _("low similarity"),
         "the scan hardly resembles the template": _("the scan hardly resembles the template"),
         "the templates disagree": _("the templates disagree"),
+        "the scan does not show what the protocol is of": _("the scan does not show what the protocol is of"),
         PLACED_BY_HAND: _("placed by hand"),
     }
     number = re.search(r"\d+", reason)

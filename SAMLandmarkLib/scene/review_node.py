@@ -21,6 +21,7 @@ STATE = "review"
 _PROVENANCE, _PLACES = "provenance", "places"
 _TEMPLATE_VOLUME, _TEMPLATE_MARKUPS, _FOLLOW_UP = "templateVolume", "templateMarkups", "followUpVolume"
 _MARKUPS, _VOLUME = "markups", "volume"
+_PROTOCOL = "protocol"
 _OPENED = "SAMLandmark.Opened"
 
 
@@ -44,6 +45,17 @@ class ReviewNode:
     def all(cls, scene: Scene) -> list[ReviewNode]:
         """All reviews of a scene, in the order they were added."""
         return [cls(node) for node in nodes_of_class(scene, _CLASS) if node.GetAttribute(_MARK)]
+
+    @classmethod
+    def of(
+        cls, scene: Scene, template: tuple[VolumeNode | None, MarkupsNode | None], protocol: str = ""
+    ) -> ReviewNode:
+        """The review of a template's volume and markups, or of a protocol, which is opened; a new one if there is none."""
+        reviews = (each for each in cls.all(scene) if (each.template, each.protocol) == (template, protocol))
+        review = next(reviews, None) or cls.create(scene)
+        review.open()
+        review.template, review.protocol = template, protocol
+        return review
 
     @classmethod
     def create(cls, scene: Scene) -> ReviewNode:
@@ -146,6 +158,16 @@ class ReviewNode:
     def template(self, nodes: tuple[VolumeNode | None, MarkupsNode | None]) -> None:
         for role, node in zip((_TEMPLATE_VOLUME, _TEMPLATE_MARKUPS), nodes, strict=True):
             self.node.SetNodeReferenceID(role, None if node is None else node.GetID())
+
+    @property
+    def protocol(self) -> str:
+        """The protocol whose landmarks are reviewed; empty where they are those of a template."""
+        return str(self.node.GetParameter(_PROTOCOL) or "")
+
+    @protocol.setter
+    def protocol(self, protocol: str) -> None:
+        if protocol != self.protocol:
+            self.node.SetParameter(_PROTOCOL, protocol)
 
     @property
     def follow_ups(self) -> list[VolumeNode]:

@@ -99,4 +99,5 @@ class _JobFiles:
             affine = None if voxels is None else voxels[1]
             documents.append(scan_document(scan.key, scan.name, scan.date, scan.provenance, file, affine))
         export = self._export
-        write_job(folder, self._target, documents, export.points, export.state, self._pictures)
+        has_template = export.template is not None
+        write_job(folder, self._target, documents, export.points, export.state, self._pictures, has_template)

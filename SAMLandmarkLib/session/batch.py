@@ -86,7 +86,7 @@ class BatchControl:
     @property
     def blocking_reason(self) -> str:
         """What keeps a study from being possible, in a sentence for the user; "" where nothing does."""
-        return self._transfers.template_problem
+        return "" if self._context.store.protocol else self._transfers.template_problem
 
     def look_at(self, folder: str | os.PathLike[str]) -> None:
         """List the scans of the study in a folder, which are read in the background; none where there is no study."""
@@ -98,7 +98,7 @@ class BatchControl:
         self._calls.start(lambda: _scans_in(looked_at), lambda scans: self._list(looked_at, scans), self._say)
 
     def start(self, scans: BatchScans, output: str | os.PathLike[str]) -> None:
-        """Carry the template's landmarks to all `scans`; results go to `output`, where a study is gone on with.
+        """Find the landmarks of the template, or of the protocol, in all `scans`; a study in `output` is gone on with.
 
         Raises UsageError with the blocking_reason where there is one, or where a study is running.
         """
@@ -215,6 +215,9 @@ class BatchControl:
     def _files(self, scans: BatchScans, output: Path) -> Callable[[Path, Callable[[], bool]], None]:
         """A function for another thread that describes the study in files; the scene is read here."""
         template, markups_node = self._context.jobs.template, self._context.store.template_markups
+        settings, protocol = self._context.jobs.worker.settings, self._context.store.protocol
+        if protocol:
+            return lambda folder, canceled: write_job(folder, scans, output, protocol, settings)
         if template is None or markups_node is None:
             raise UsageError(self.blocking_reason)
         array, ijk_to_lps = volume_arrays(template.node)
@@ -227,7 +230,6 @@ class BatchControl:
             "ijk_to_lps": ijk_to_lps.tolist(),
             "points": [[point.label, list(point.position_lps)] for point in points],
         }
-        settings = self._context.jobs.worker.settings
 
         def write(folder: Path, canceled: Callable[[], bool]) -> None:
             np.save(folder / VOXELS_FILE, array, allow_pickle=False)

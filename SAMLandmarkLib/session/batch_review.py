@@ -1,4 +1,4 @@
-"""A scan of a study in the scene: its voxels, its template and its landmarks, to be reviewed like any follow-up."""
+"""A scan of a study in the scene: its voxels, its template if any, and its landmarks, reviewed like any follow-up."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..utils.errors import UsageError
 from ..utils.translation import _
 from .context import SessionContext
 from .moves import is_same_place
+from .protocols import protocol_name
 from .scan_selection import ScanSelection
 from .status import Change
 
@@ -64,20 +65,20 @@ class BatchReview:
     def show(self, loaded: LoadedScan) -> None:
         """Put a scan into the scene, tick it, and go to the landmark of it that needs the user's eyes most."""
         node = self._volume_of(loaded)
-        volume_node, markups_node = self._template_of(loaded)
-        if (volume_node, markups_node) != (self._selection.template_volume, self._store.template_markups):
-            self._selection.set_template(volume_node, markups_node)
+        if (protocol := loaded.read.patient.protocol) is not None:
+            self._selection.set_protocol(protocol_name(protocol.name, protocol.files))
+        else:
+            self._selection.set_template(*self._template_of(loaded))
         self._selection.set_follow_ups([*(scan.node for scan in self._jobs.follow_ups), node])
         self._take_landmarks(loaded, node)
 
     def _take_landmarks(self, loaded: LoadedScan, node: VolumeNode) -> None:
         template, markups_node = self._jobs.template, self._store.template_markups
         scan = next(scan for scan in self._jobs.follow_ups if scan.node is node)
-        if template is None or markups_node is None:
-            return
         step, who = self._store.step(), self._context.options.who
-        self._context.changes.take_template(read_points(markups_node, template.node), who, step)
-        self._store.commit(self._store.state.with_result(scan.key, loaded.items, who=who), step, [scan])
+        if template is not None and markups_node is not None:
+            self._context.changes.take_template(read_points(markups_node, template.node), who, step)
+        self._store.commit(self._context.changes.with_result(scan, loaded.items, who), step, [scan])
         self._store.remember_provenance(scan.key, dict(loaded.read.outcome.provenance))
         self._context.volumes.answered(template, scan)
         first = next_undecided(self._store.state, None, [scan.key]) or (scan.key, loaded.items[0].label)
@@ -118,10 +119,10 @@ def _load(folder: Path, key: str, known: Sequence[Places]) -> LoadedScan:
     read = StudyScanOutcome.read(folder, key)
     if not read.outcome.items:
         raise UsageError(read.outcome.reason or _("This scan has no results yet."))
-    volume = _read_scan(read.outcome.scan, read.settings)
-    if any(_is_template_of(read.outcome.items, places) for places in known):
+    volume, template = _read_scan(read.outcome.scan, read.settings), read.patient.template
+    if template is None or any(_is_template_of(read.outcome.items, places) for places in known):
         return LoadedScan(read, volume, None)
-    return LoadedScan(read, volume, _read_template(read.patient.templates[0], read.settings))
+    return LoadedScan(read, volume, _read_template(template, read.settings))
 
 
 def _read_scan(scan: StudyScan, settings: Mapping[str, Any]) -> Volume:

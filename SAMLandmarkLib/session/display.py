@@ -87,8 +87,8 @@ class Viewing:
     @property
     def shown_follow_up(self) -> str | None:
         """The key of the follow-up under review, or else of the first that is shown."""
-        shown = [key for key in self._shown if self._jobs.template is None or key != self._jobs.template.key]
-        return self.current[0] if self.current is not None else next(iter(shown), None)
+        shown = filter(self._is_follow_up, self._shown)
+        return self.current[0] if self.current is not None else next(shown, None)
 
     def watch_gray_levels(self) -> None:
         """Let the scans that there are now share their gray levels, where the user wants that."""
@@ -205,7 +205,10 @@ class Viewing:
     def _looking(self) -> list[str | None]:
         """The follow-ups that look at the current landmark: its own, or all of a page that does not show that one."""
         turned_away = self.current is not None and self.shown and self.current[0] not in self.shown
-        return [*self.shown[1:]] if turned_away else [None]
+        return [key for key in self.shown if self._is_follow_up(key)] if turned_away else [None]
+
+    def _is_follow_up(self, key: str) -> bool:
+        return self._jobs.template is None or key != self._jobs.template.key
 
     def look_at(self, places_lps: Mapping[str, Point]) -> None:
         """Let the views of scans, by their keys, look at places (LPS mm, each scan's own frame)."""

@@ -16,6 +16,8 @@ SECONDS_PER_MILLION_VOXELS = 4.0
 START_SECONDS = 5.0
 # Matching all landmarks of one follow-up, the first time with its preparation.
 MATCHING_SECONDS = 1.0
+# Finding a protocol's landmarks, for which each of several atlas patients is matched.
+LOCATING_SECONDS = 6.0
 _MINUTE = 60
 
 
@@ -38,12 +40,14 @@ class TimeEstimate:
         self._seconds += seconds
         self._million_voxels += voxels_2mm / 1e6
 
-    def seconds(self, million_voxels: Iterable[float], targets: int) -> float:
-        """Seconds for embedding scans of these sizes and for matching in `targets` follow-ups."""
+    def seconds(
+        self, million_voxels: Iterable[float], targets: int, seconds_each: float = MATCHING_SECONDS
+    ) -> float:
+        """Seconds for embedding scans of these sizes and for finding landmarks in `targets` follow-ups."""
         embedding = sum(million_voxels) * self.seconds_per_million_voxels
         # The start of the worker with its model was not measured either, until a scan was.
         start = START_SECONDS if embedding and not self._million_voxels else 0.0
-        return start + embedding + targets * MATCHING_SECONDS
+        return start + embedding + targets * seconds_each
 
 
 def million_voxels_2mm(shape: tuple[int, int, int], ijk_to_lps: np.ndarray) -> float:

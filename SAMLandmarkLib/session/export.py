@@ -85,7 +85,7 @@ class ReviewExport:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return self.template is None or not self.state.counts()["total"]
+        return not self.state.counts()["total"]
 
 
 def write_export(

@@ -44,6 +44,14 @@ class ExportControl:
         export = ReviewExport.of_session(self._context.store, self._context.jobs)
         self._export.start(export, Path(folder), pictures, worker.python, worker.environment)
 
+    def write(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write the markups of every scan, tables, the log and a report into a folder, here and now; returns the files.
+
+        Positions are LPS mm in each scan's own frame, that is without parent transforms, as in the scan's own file.
+        Raises OutputError where a file can't be written and UsageError where there is nothing to export.
+        """
+        return ReviewExport.of_session(self._context.store, self._context.jobs).write(folder)
+
     def cancel(self) -> None:
         """End the export that runs, if any."""
         self._export.cancel()

@@ -10,8 +10,8 @@ from ..scene.modality import modality_problem
 from ..scene.mrml import Scene
 from ..scene.undo import UndoStep
 from ..worker.client import WorkerClient
-from ..worker.messages import TransferReply, WorkerFailure, WorkerTransferRequest
-from .estimate import TimeEstimate
+from ..worker.messages import TransferReply, WorkerFailure, WorkerRequest
+from .estimate import LOCATING_SECONDS, MATCHING_SECONDS, TimeEstimate
 from .heat_maps import HeatMaps
 from .observable import Observable
 from .pending_transfers import PendingTransfer, Transfers
@@ -25,7 +25,7 @@ _EMBEDDING_SHARE = 0.9
 class JobOwner(Protocol):
     """Makes the requests for transfers and takes their answers."""
 
-    def make_request(self, key: str, labels: Iterable[str]) -> WorkerTransferRequest | None:
+    def make_request(self, key: str, labels: Iterable[str]) -> WorkerRequest | None:
         """The request to transfer to the follow-up `key` those of the labels that still exist."""
 
     def take_answer(self, pending: PendingTransfer, reply: TransferReply) -> None:
@@ -71,7 +71,7 @@ class SessionJobs:
     def set_scans(self, template: SessionScan | None, follow_ups: Sequence[SessionScan]) -> None:
         """Work with these scans from now on; the worker forgets the others."""
         before = {scan.key for scan in self.scans}
-        if template is None or self.template is None or template.key != self.template.key:
+        if (template and template.key) != (self.template and self.template.key):
             self._transfers.drop()
             self._prepared.clear()
         self.template, self.follow_ups = template, list(follow_ups)
@@ -114,8 +114,8 @@ class SessionJobs:
         again: bool = False,
         waited: bool = False,
     ) -> None:
-        """Transfer labels to a follow-up; see `Transfers.want`."""
-        if self.template is not None and self.require(self.template) and self.require(scan):
+        """Find labels in a follow-up, those of a protocol where there is no template; see `Transfers.want`."""
+        if (self.template is None or self.require(self.template)) and self.require(scan):
             self._transfers.want(scan.key, labels, step, again, waited)
 
     def show_heat_map(self, point_lps: Point, scan: SessionScan) -> None:
@@ -155,7 +155,7 @@ class SessionJobs:
             self.worker.cancel()
         self._status_changed()
 
-    def _make_request(self, key: str, labels: Iterable[str]) -> WorkerTransferRequest | None:
+    def _make_request(self, key: str, labels: Iterable[str]) -> WorkerRequest | None:
         return self.owner.make_request(key, labels)
 
     def _status_changed(self) -> None:
@@ -250,4 +250,5 @@ class SessionJobs:
     def estimate_seconds(self) -> float:
         """Seconds that a transfer to all follow-ups would take from now on."""
         left = [scan.million_voxels_left for scan in self.scans]
-        return self.estimate.seconds(left, len(self.follow_ups))
+        each = LOCATING_SECONDS if self.template is None else MATCHING_SECONDS
+        return self.estimate.seconds(left, len(self.follow_ups), each)

@@ -10,11 +10,12 @@ from functools import partial
 import numpy as np
 
 from ..core.results import TransferredLandmark
-from ..review import Decision, ReviewItem
+from ..review import Decision, ReviewItem, ReviewState
 from ..review.item import point_or_none
+from ..review.reasons import PLACED_BY_HAND
 from ..scene.points import ScenePoint, label_problem
 from ..scene.undo import UndoStep
-from ..worker.messages import TransferReply
+from ..worker.messages import TransferReply, WorkerLocateRequest, WorkerTransferRequest
 from .jobs import SessionJobs
 from .moves import SAME_PLACE_MM, Move
 from .pending_transfers import PendingTransfer
@@ -73,8 +74,8 @@ class MarkupsChangeHandler:
             self._store.commit(state, step, self._jobs.follow_ups)
 
     def transfer_outdated(self, step: UndoStep) -> None:
-        """Transfer what was never transferred, or was placed elsewhere since."""
-        if label_problem(self._store.points):
+        """Transfer what was never transferred, or was placed elsewhere since; nothing of a protocol."""
+        if self._store.protocol or label_problem(self._store.points):
             return
         self._take_labels({}, [point.label for point in self._store.points], "", step)
         for scan in self._jobs.follow_ups:
@@ -85,13 +86,11 @@ class MarkupsChangeHandler:
 
     def is_outdated(self, key: str, label: str) -> bool:
         """Whether a landmark was not transferred from where it is now on the template, or in other voxels."""
-        template, follow_up = self._jobs.template, self._jobs.scan(key)
-        if (
-            template is not None
-            and follow_up is not None
-            and self._volumes.has_other_voxels(template, follow_up)
-        ):
+        follow_up = self._jobs.scan(key)
+        if follow_up is not None and self._volumes.has_other_voxels(self._jobs.template, follow_up):
             return True
+        if self._store.protocol:
+            return False
         item, place = self._store.state.item(key, label), self._store.template_lps(label)
         if item is None or item.template_lps is None or place is None:
             return True
@@ -122,7 +121,8 @@ class MarkupsChangeHandler:
         state = self._store.state
         for move in moves:
             if state.item(scan.key, move.label) is None:
-                state = state.with_result(scan.key, [self._store.item_to_move(scan, move.label)])
+                placed = self._placed_by_hand(move.label)
+                state = state.with_result(scan.key, [placed])
             if move.position_lps is None:
                 state = state.set_missing(scan.key, move.label, who)
             else:
@@ -130,8 +130,18 @@ class MarkupsChangeHandler:
         self._store.commit(state, step, [scan])
         return [move.label for move in moves]
 
+    def _placed_by_hand(self, label: str) -> ReviewItem:
+        """The item of a landmark that the user places before it was ever found."""
+        place = self._store.template_lps(label)
+        return ReviewItem.of(label, "MISSING", 0.0, reason=PLACED_BY_HAND, template_lps=place)
+
     def search_with_corrections(self, scan: SessionScan, labels: Iterable[str], step: UndoStep) -> None:
-        """Search landmarks that were corrected in `scan` once more in the other follow-ups, where undecided."""
+        """Search landmarks that were corrected in `scan` once more in the other follow-ups, where undecided.
+
+        What a protocol's atlas finds depends on no other scan.
+        """
+        if self._store.protocol:
+            return
         for other in self._jobs.follow_ups:
             open_labels = [label for label in labels if other is not scan and self._is_open(other.key, label)]
             if open_labels:
@@ -157,10 +167,22 @@ class MarkupsChangeHandler:
 
     # ---- answers
 
+    def with_result(
+        self, scan: SessionScan, items: Sequence[ReviewItem], who: str, again: bool = False
+    ) -> ReviewState:
+        """The review with new answers for a scan; with those of a protocol its landmarks become known."""
+        state = self._store.state
+        if self._store.protocol:
+            labels = dict.fromkeys([*state.labels, *(item.label for item in items)])
+            state = state.with_labels(list(labels), who)
+        return state.with_result(scan.key, items, again, who)
+
     def items(self, pending: PendingTransfer, reply: TransferReply) -> list[ReviewItem]:
         """The answers as review items under their present names, without landmarks that were moved since."""
         template, target, request = self._jobs.template, self._jobs.scan(reply.target_key), pending.request
-        if template is None or target is None or request is None:
+        if target is not None and isinstance(request, WorkerLocateRequest):
+            return [ReviewItem.from_answer(_in_own_frame(answer, target), None) for answer in reply.answers]
+        if template is None or target is None or not isinstance(request, WorkerTransferRequest):
             return []
         asked = zip(request.labels, request.points_lps, reply.answers, strict=True)
         items = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..scene.undo import UndoStep
 from ..worker.client import WorkerClient
-from ..worker.messages import TransferReply, WorkerFailure, WorkerTransferRequest
+from ..worker.messages import TransferReply, WorkerFailure, WorkerRequest
 
 
 @dataclass(eq=False)
@@ -26,7 +26,7 @@ class PendingTransfer:
     again: bool = False
     waited: bool = False
     labels: dict[str, None] = field(default_factory=dict)
-    request: WorkerTransferRequest | None = None
+    request: WorkerRequest | None = None
     names: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -45,7 +45,7 @@ class Transfers:
     def __init__(
         self,
         worker: WorkerClient,
-        make_request: Callable[[str, Iterable[str]], WorkerTransferRequest | None],
+        make_request: Callable[[str, Iterable[str]], WorkerRequest | None],
         on_answer: Callable[[PendingTransfer, TransferReply], None],
         on_failed: Callable[[str, WorkerFailure], None],
         on_progress: Callable[[str, str, float], None],
@@ -102,7 +102,7 @@ class Transfers:
             for found in [found for found in kept if key in (None, found)]:
                 del kept[found]
 
-    def _send(self, key: str, pending: PendingTransfer, request: WorkerTransferRequest) -> None:
+    def _send(self, key: str, pending: PendingTransfer, request: WorkerRequest) -> None:
         def done(reply: TransferReply) -> None:
             if self._take_off(key, pending):
                 self._on_answer(pending, reply)

@@ -58,6 +58,7 @@ class ReviewActions:
         """
         session = self._session
         nothing = "" if session.counts["total"] else _("Transfer the points first.")
+        no_template = _("Named landmarks have no template to compare with.") if session.protocol else ""
         item, nowhere, single, undecided = self._current_item(), "", "", ""
         if item is not None:
             nowhere = "" if item.position_lps else _without_position(item)
@@ -74,8 +75,8 @@ class ReviewActions:
             "set_missing": unchosen,
             "put_under_mouse": unchosen,
             "reopen": unchosen or undecided,
-            "heat_map": unchosen,
-            "corrections": nothing,
+            "heat_map": no_template or unchosen,
+            "corrections": no_template or nothing,
             "undo": "" if session.can_undo else _("There is nothing to undo."),
             "redo": "" if session.can_redo else _("There is nothing to redo."),
         }

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..review import Point, ReviewItem, ReviewState
-from ..review.reasons import PLACED_BY_HAND
+from ..review import Point, ReviewState
 from ..scene.follow_up import (
     create_follow_up_markups,
     follow_transform,
@@ -49,6 +48,7 @@ class ReviewSceneStore:
         self._points: tuple[ScenePoint, ...] = ()
         self._places: dict[str, Point] = {}
         self.template_markups: MarkupsNode | None = None
+        self.protocol = ""
         self.writing = False
         self.on_new_markups: Callable[[SessionScan, MarkupsNode], None] = _ignore
         self._display = MarkupsDisplay(scene)
@@ -59,28 +59,25 @@ class ReviewSceneStore:
 
     # ---- the review node
 
-    def open(self, volume_node: VolumeNode | None, markups_node: MarkupsNode | None) -> str:
-        """Take up the review of a template, or begin one; returns a sentence where a saved one can't be read."""
+    def open(
+        self, volume_node: VolumeNode | None, markups_node: MarkupsNode | None, protocol: str = ""
+    ) -> str:
+        """Take up the review of a template or a protocol, or begin one; a sentence where a saved one can't be read."""
         self.state, self.points, self._review, self._written = ReviewState(), (), None, {}
-        self.template_markups = markups_node
-        if volume_node is None or markups_node is None:
+        self.template_markups, self.protocol = markups_node, protocol
+        if not protocol and (volume_node is None or markups_node is None):
             return ""
-        self._review = self._find(volume_node, markups_node) or ReviewNode.create(self.scene)
-        self._review.open()
-        join_undo(markups_node)
-        draw_finely_if_plain(markups_node)
-        self._review.template = (volume_node, markups_node)
-        self.points = read_points(markups_node, volume_node)
+        self._review = ReviewNode.of(self.scene, (volume_node, markups_node), protocol)
+        if volume_node is not None and markups_node is not None:
+            join_undo(markups_node)
+            draw_finely_if_plain(markups_node)
+            self.points = read_points(markups_node, volume_node)
         self._undo_level = self.scene.GetNumberOfUndoLevels()
         return self._read_state(self._review)
 
     def close(self) -> None:
         """Forget everything, without a change to the scene."""
         self.open(None, None)
-
-    def _find(self, volume_node: VolumeNode, markups_node: MarkupsNode) -> ReviewNode | None:
-        wanted = (volume_node, markups_node)
-        return next((review for review in ReviewNode.all(self.scene) if review.template == wanted), None)
 
     @property
     def points(self) -> tuple[ScenePoint, ...]:
@@ -95,8 +92,8 @@ class ReviewSceneStore:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The template's landmarks in their order."""
-        return tuple(point.label for point in self._points)
+        """The landmarks of the template, or those found of a protocol, in their order."""
+        return self.state.labels if self.protocol else tuple(point.label for point in self._points)
 
     @property
     def follow_up_volumes(self) -> list[VolumeNode]:
@@ -292,9 +289,3 @@ class ReviewSceneStore:
             for label, item in items.items()
             if not is_same_place(item.position_lps, places.get(label))
         ]
-
-    def item_to_move(self, scan: SessionScan, label: str) -> ReviewItem:
-        """The item of a landmark; a new one where the user placed it before anything was transferred."""
-        return self.state.item(scan.key, label) or ReviewItem.of(
-            label, "MISSING", 0.0, reason=PLACED_BY_HAND, template_lps=self.template_lps(label)
-        )

@@ -40,10 +40,17 @@ class ScanSelection:
 
     def set_template(self, volume_node: VolumeNode | None, markups_node: MarkupsNode | None) -> None:
         """See `TransferSession.set_template`."""
-        if (volume_node, markups_node) == (self.template_volume, self._store.template_markups):
+        same = (volume_node, markups_node) == (self.template_volume, self._store.template_markups)
+        if same and not self._store.protocol:
             return
         self._take_up(volume_node, markups_node, self._jobs.follow_ups)
         self._scans_changed()
+
+    def set_protocol(self, protocol: str) -> None:
+        """See `TransferSession.set_protocol`."""
+        if protocol != self._store.protocol:
+            self._take_up(None, None, self._jobs.follow_ups, protocol)
+            self._scans_changed()
 
     def set_follow_ups(self, volume_nodes: Iterable[VolumeNode]) -> None:
         """See `TransferSession.set_follow_ups`."""
@@ -59,9 +66,9 @@ class ScanSelection:
         if review is None:
             return False
         volume_node, markups_node = review.template
-        if volume_node is None or markups_node is None:
+        if not review.protocol and (volume_node is None or markups_node is None):
             return False
-        self._take_up(volume_node, markups_node, [])
+        self._take_up(volume_node, markups_node, [], review.protocol)
         self._scans_changed(embed=False)
         return True
 
@@ -75,14 +82,21 @@ class ScanSelection:
         template_lost = volume_left is not volume_node or markups_left is not markups_node
         if self._jobs.busy and (template_lost or len(follow_ups) < len(self._jobs.follow_ups)):
             self._jobs.stop()
-        self.set_template(volume_left, markups_left)
+        if not self._store.protocol:
+            self.set_template(volume_left, markups_left)
         self.set_follow_ups(follow_ups)
 
     def _take_up(
-        self, volume_node: VolumeNode | None, markups_node: MarkupsNode | None, present: list[SessionScan]
+        self,
+        volume_node: VolumeNode | None,
+        markups_node: MarkupsNode | None,
+        present: list[SessionScan],
+        protocol: str = "",
     ) -> None:
         """Take up a review with the follow-ups that it had, or begin one with those that are `present`."""
-        problem = self._store.open(volume_node, markups_node)
+        if protocol != self._store.protocol:
+            self._jobs.drop_transfers()
+        problem = self._store.open(volume_node, markups_node, protocol)
         nodes = self._store.follow_up_volumes or [scan.node for scan in present]
         others = by_study_date([node for node in nodes if node is not volume_node])
         template = None if volume_node is None else self._scan_of(volume_node)

@@ -8,9 +8,10 @@ from ..review.order import next_undecided
 from ..scene.points import label_problem, read_points
 from ..utils.errors import UsageError
 from ..utils.translation import _
-from ..worker.messages import TransferReply, WorkerTransferRequest
+from ..worker.messages import TransferReply, WorkerLocateRequest, WorkerRequest, WorkerTransferRequest
 from .context import SessionContext
 from .pending_transfers import PendingTransfer
+from .protocols import protocol_argument
 from .status import Change
 
 
@@ -25,7 +26,7 @@ class TransferControl:
     @property
     def blocking_reason(self) -> str:
         """What keeps a transfer from being possible, in a sentence for the user; "" where nothing does."""
-        if problem := self.template_problem:
+        if not self._store.protocol and (problem := self.template_problem):
             return problem
         if not self._jobs.follow_ups:
             return _("Choose at least one follow-up volume.")
@@ -48,13 +49,14 @@ class TransferControl:
 
     def transfer(self, again: bool = False) -> None:
         """See `TransferSession.transfer`."""
-        template, markups_node = self._jobs.template, self._store.template_markups
-        if (blocking_reason := self.blocking_reason) or template is None or markups_node is None:
+        if blocking_reason := self.blocking_reason:
             raise UsageError(blocking_reason)
         self._context.notices.clear_message()
         step = self._store.step()
-        points = read_points(markups_node, template.node)
-        self._context.changes.take_template(points, self._options.who, step)
+        template, markups_node = self._jobs.template, self._store.template_markups
+        if template is not None and markups_node is not None:
+            points = read_points(markups_node, template.node)
+            self._context.changes.take_template(points, self._options.who, step)
         self._jobs.embed(again=True)
         for scan in self._jobs.follow_ups:
             self._jobs.want(scan, self._store.labels, step, again, waited=True)
@@ -91,8 +93,10 @@ class TransferControl:
 
     # ---- see `jobs.JobOwner`
 
-    def make_request(self, key: str, labels: Iterable[str]) -> WorkerTransferRequest | None:
-        """The request for those of the labels that the template still has."""
+    def make_request(self, key: str, labels: Iterable[str]) -> WorkerRequest | None:
+        """The request for those of the labels that the template still has, or for all of a protocol."""
+        if self._store.protocol:
+            return WorkerLocateRequest(key, protocol_argument(self._store.protocol))
         places = {point.label: point.position_lps for point in self._store.points}
         kept = [label for label in labels if label in places]
         template = self._jobs.template
@@ -108,13 +112,13 @@ class TransferControl:
         items = self._context.changes.items(pending, reply)
         if scan is None or not items:
             return
-        state = self._store.state.with_result(scan.key, items, pending.again, self._options.who)
+        state = self._context.changes.with_result(scan, items, self._options.who, pending.again)
         self._store.commit(state, pending.step, [scan])
         self._store.remember_provenance(scan.key, reply.provenance)
-        if self._jobs.template is not None:
-            self._context.volumes.answered(self._jobs.template, scan)
+        self._context.volumes.answered(self._jobs.template, scan)
         looked_at = self._context.viewing.found(scan, [item.label for item in items])
         if pending.waited and not self._jobs.transferring:
             looked_at = self._look_at_first() or looked_at
         self._context.notices.notify(Change.REVIEW, *([Change.SELECTION] if looked_at else []))
-        self._context.notices.notify_user_if_any(" ".join(reply.notes))
+        remarks = (f"{scan.name}: {remark}" for remark in reply.remarks)
+        self._context.notices.notify_user_if_any(" ".join((*remarks, *reply.notes)))

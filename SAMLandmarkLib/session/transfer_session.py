@@ -13,10 +13,8 @@ from ..scene.mrml import MarkupsNode, Scene, VolumeNode
 from ..scene.nodes import keep_placing
 from ..scene.undo import prepare_undo
 from ..worker.client import WorkerClient
-from ..worker.messages import WorkerTransferRequest
 from .batch import BatchControl
 from .context import SessionContext
-from .export import ReviewExport
 from .export_control import ExportControl
 from .lesions import LesionControl
 from .node_watches import NodeWatches
@@ -33,7 +31,7 @@ class TransferSession(Observable):
 
     `worker` computes and stays the caller's; `who` signs the log (the user's login name by default); `window` shows
     the views (Slicer's own by default). The scene's undo is turned on. Everything is kept in the scene: closing the
-    session loses nothing, and `restore` takes it up again. `decisions`, `views`, `exports`, `batch` and `lesions` hold
+    session loses nothing, and `restore` takes it up again. `transfers`, `decisions`, `views`, `exports`, `batch`, `lesions` hold
     the rest. All methods belong to the main thread; what comes from the worker arrives in `poll`, to be called often.
     """
 
@@ -49,8 +47,8 @@ class TransferSession(Observable):
         self.exports = ExportControl(self._context)
         self._watches = NodeWatches(self._context)
         self._scans = ScanSelection(self._context, self._watches)
-        self._transfers = TransferControl(self._context)
-        self.batch = BatchControl(self._context, self._scans, self._transfers)
+        self.transfers = TransferControl(self._context)
+        self.batch = BatchControl(self._context, self._scans, self.transfers)
         self.lesions = LesionControl(self._context)
         self.decisions = self._decisions = ReviewDecisions(self._context)
         self._events = SceneEvents(self._context, self._scans, self._watches)
@@ -112,6 +110,15 @@ class TransferSession(Observable):
         """Transfer the landmarks in `markups_node` on `volume_node`; a review of the two goes on where it ended."""
         self._scans.set_template(volume_node, markups_node)
 
+    @property
+    def protocol(self) -> str:
+        """The protocol whose landmarks are found without a template; empty where there is a template, or nothing."""
+        return self._store.protocol
+
+    def set_protocol(self, protocol: str) -> None:
+        """Find a protocol's landmarks in the follow-ups, without a template; see `protocols.protocol_names`."""
+        self._scans.set_protocol(protocol)
+
     def set_follow_ups(self, volume_nodes: Iterable[VolumeNode]) -> None:
         """Transfer to these volumes, by study date; they are embedded in the background at once."""
         self._scans.set_follow_ups(volume_nodes)
@@ -125,7 +132,7 @@ class TransferSession(Observable):
     @property
     def blocking_reason(self) -> str:
         """What keeps a transfer from being possible, in a sentence for the user; "" where nothing does."""
-        return self._transfers.blocking_reason
+        return self.transfers.blocking_reason
 
     def estimate_seconds(self) -> float | None:
         """Seconds that `transfer` would take now, None where it isn't possible."""
@@ -136,15 +143,11 @@ class TransferSession(Observable):
 
         What the user has decided stays, unless `again`. Raises UsageError with the blocking_reason where there is one.
         """
-        self._transfers.transfer(again)
-
-    def make_request(self, key: str, labels: Iterable[str]) -> WorkerTransferRequest | None:
-        """The request that transfers labels to the follow-up `key`; None where the template has none of them."""
-        return self._transfers.make_request(key, labels)
+        self.transfers.transfer(again)
 
     def cancel(self) -> None:
         """Stop everything that runs; what is found already stays."""
-        self._transfers.cancel()
+        self.transfers.cancel()
 
     @property
     def live(self) -> bool:
@@ -153,7 +156,7 @@ class TransferSession(Observable):
 
     @live.setter
     def live(self, live: bool) -> None:
-        self._transfers.set_live(live)
+        self.transfers.set_live(live)
 
     @property
     def use_corrections(self) -> bool:
@@ -162,7 +165,7 @@ class TransferSession(Observable):
 
     @use_corrections.setter
     def use_corrections(self, use: bool) -> None:
-        self._transfers.set_use_corrections(use)
+        self.transfers.set_use_corrections(use)
 
     @property
     def busy(self) -> bool:
@@ -292,9 +295,5 @@ class TransferSession(Observable):
     # ---- export
 
     def export(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the markups of every scan, tables, the log and a report into a folder; returns the files.
-
-        Positions are LPS mm in each scan's own frame, that is without parent transforms, as in the scan's own file.
-        Raises OutputError where a file can't be written and UsageError where there is nothing to export.
-        """
-        return ReviewExport.of_session(self._store, self._jobs).write(folder)
+        """Write the markups of every scan, tables, the log and a report; see `ExportControl.write`."""
+        return self.exports.write(folder)

@@ -76,16 +76,18 @@ class VolumeChangeHandler:
             _other_voxels(scan) if any(scan.key in answered for answered in self._answered.values()) else ""
         )
 
-    def answered(self, template: SessionScan, follow_up: SessionScan) -> None:
+    def answered(self, template: SessionScan | None, follow_up: SessionScan) -> None:
         """Landmarks of a follow-up were found in the voxels that both volumes have now."""
-        self._answered[follow_up.key] = {scan.key: self._voxels(scan) for scan in (template, follow_up)}
+        scans = [scan for scan in (template, follow_up) if scan is not None]
+        self._answered[follow_up.key] = {scan.key: self._voxels(scan) for scan in scans}
 
-    def has_other_voxels(self, template: SessionScan, follow_up: SessionScan) -> bool:
+    def has_other_voxels(self, template: SessionScan | None, follow_up: SessionScan) -> bool:
         """Whether one of the volumes has other voxels than those in which the landmarks were found."""
         answered = self._answered.get(follow_up.key, {})
         return any(
             scan.key in answered and answered[scan.key] != self._voxels(scan)
             for scan in (template, follow_up)
+            if scan is not None
         )
 
     def _voxels(self, scan: SessionScan) -> int | None:

@@ -1,7 +1,7 @@
 """A study as a folder of files, so that another process can run it; light, since Slicer loads it at its start.
 
-`job.json` names the scans, the folder of the results, the template with its landmarks, and the settings; the voxels of the
-template lie beside it.
+`job.json` names the scans, the folder of the results, the template with its landmarks or the protocol, and the settings;
+the voxels of the template lie beside it.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ def write_job(
     folder: Path,
     scans: BatchScans,
     output: Path,
-    template: Mapping[str, Any],
+    source: Mapping[str, Any] | str,
     settings: WorkerSettings,
 ) -> None:
     """Write the description of a study; OSError where that is not possible.
 
-    `template` has "name", "ijk_to_lps" as lists and "points", pairs of label and place in LPS mm; the caller writes the
-    voxels `[z, y, x]` into VOXELS_FILE.
+    `source` is the protocol, as `StudyProtocol.named` takes it, or the template with "name", "ijk_to_lps" as lists and
+    "points", pairs of label and place in LPS mm; the caller writes the template's voxels `[z, y, x]` into VOXELS_FILE.
     """
     document = {
         "folder": scans.folder,
         "files": list(scans.files),
         "left_out": list(scans.left_out),
         "output": str(output),
-        "template": dict(template),
+        "protocol": source if isinstance(source, str) else None,
+        "template": None if isinstance(source, str) else dict(source),
         "settings": settings.to_json(),
     }
     (folder / JOB_FILE).write_text(json.dumps(document), encoding="utf-8")

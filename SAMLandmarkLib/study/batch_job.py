@@ -39,7 +39,13 @@ from .outcome import ScanOutcome
 from .output_folder import has_study
 from .pending import StudyRequest
 from .plan import StudyPlan
-from .planning import dicom_files_plan, study_plan, with_earlier_names
+from .planning import (
+    dicom_files_plan,
+    protocol_files_plan,
+    protocol_plan,
+    study_plan,
+    with_earlier_names,
+)
 from .runner import StudyRun
 from .scan_summary import ScanSummary
 from .study_progress import StudyProgress
@@ -59,11 +65,10 @@ class BatchJob:
     def run(self) -> None:
         """Plan, say the plan, run and say the progress. Raises what planning and running raise."""
         require_writable(self._output)
-        template, landmarks = self._write_template()
         doubts: list[str] = []
-        plan = self._plan(template, landmarks, doubts)
-        say({"event": "planned", "scans": len(plan), "doubts": doubts})
         settings = WorkerSettings(**self._job["settings"])
+        plan = with_earlier_names(self._plan(settings, doubts), self._output)
+        say({"event": "planned", "scans": len(plan), "doubts": doubts})
         request = StudyRequest(plan, self._output, settings, resume=has_study(self._output))
         request = request.with_threads(default_threads(workers=1))
         scans = {scan.key: scan for _patient, scan in plan}
@@ -78,13 +83,16 @@ class BatchJob:
 
         StudyRun(request, lambda: open_executor(request, 1)).carry_out(tell, self._stop.is_set)
 
-    def _plan(self, template: Path, landmarks: Path, doubts: list[str]) -> StudyPlan:
-        if self._job["files"]:
-            files = [Path(file) for file in self._job["files"]]
-            plan = dicom_files_plan(files, template, landmarks, doubts.append)
-            return with_earlier_names(plan, self._output)
-        left_out = [Path(path) for path in self._job["left_out"]]
-        scans = Path(self._job["folder"])
+    def _plan(self, settings: WorkerSettings, doubts: list[str]) -> StudyPlan:
+        files = [Path(file) for file in self._job["files"]]
+        scans, left_out = Path(self._job["folder"]), [Path(path) for path in self._job["left_out"]]
+        if protocol := self._job["protocol"]:
+            if files:
+                return protocol_files_plan(files, protocol, settings, doubts.append)
+            return protocol_plan(scans, self._output, protocol, settings, doubts.append, left_out)
+        template, landmarks = self._write_template()
+        if files:
+            return dicom_files_plan(files, template, landmarks, doubts.append)
         return study_plan(scans, self._output, template, landmarks, None, doubts.append, left_out)
 
     def _write_template(self) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ from .jobs import StudyJob
 from .plan import StudyScan
 
 Input = StudyScan | Path
-"""A scan, or a file of landmarks."""
+"""A scan, or a file of landmarks or of an atlas."""
 
 
 def inputs_of(job: StudyJob) -> dict[str, Input]:
@@ -23,7 +23,14 @@ def inputs_of(job: StudyJob) -> dict[str, Input]:
     for number, template in enumerate(job.templates):
         inputs[f"template {number}"] = template.scan
         inputs[f"landmarks {number}"] = template.landmarks
+    for number, file in enumerate(job.protocol.files if job.protocol else ()):
+        inputs[f"atlas {number}"] = file
     return inputs
+
+
+def path_of(given: Input) -> Path:
+    """Where an input lies."""
+    return given if isinstance(given, Path) else given.path
 
 
 def fingerprint(

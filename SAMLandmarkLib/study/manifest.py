@@ -13,12 +13,15 @@ from ..io.volume_paths import printable
 from ..utils.errors import SAMLandmarkError, UsageError
 from .manifest_rows import COLUMNS, Row, read_rows
 from .plan import PatientPlan, StudyPlan, StudyScan, Template
+from .protocol import StudyProtocol
 
 TEMPLATE, FOLLOW_UP = "template", "follow-up"
 RULE = (
     "Templates and follow-ups as the manifest says; the first template of a patient counts, further ones make the "
     "transfer surer."
 )
+PROTOCOL_RULE = "The landmarks of the protocol are found in every scan of the manifest."
+_COLUMNS_WITH_PROTOCOL = tuple(name for name in COLUMNS if name not in ("role", "landmarks"))
 _MISTAKES_SHOWN = 20
 
 
@@ -50,16 +53,18 @@ def read_manifest(
     common_templates: Sequence[Template] = (),
     csv_frame: str | None = None,
     marks: MarksColumn | None = None,
+    protocol: StudyProtocol | None = None,
 ) -> Manifest:
     """Read a manifest: CSV with the columns patient, role, date, volume, landmarks, or JSON with a list of such objects.
 
     Paths are absolute or relative to the manifest. `common_templates` are for the patients without a template of their
-    own; `marks` tells what the files in the last column are instead of landmarks. Raises UsageError, naming the line and
-    the column of each mistake; landmark files are read, volumes only looked for: one that is missing is a doubt.
+    own; `marks` tells what the files in the last column are instead of landmarks. With a `protocol` there are no templates,
+    and the columns role and landmarks may be missing. Raises UsageError, naming the line and the column of each mistake;
+    landmark files are read, volumes only looked for: one that is missing is a doubt.
     """
-    rows = read_rows(path)
+    rows = read_rows(path, _COLUMNS_WITH_PROTOCOL if protocol else COLUMNS)
     # A report may be made from another folder than the study was run from, and workers of a cluster run elsewhere.
-    check = _Check(path.absolute().parent, csv_frame, marks)
+    check = _Check(path.absolute().parent, csv_frame, marks, protocol)
     scans = [scan for row in rows if (scan := check.scan(row)) is not None]
     plan = _plan(scans, common_templates, check)
     if check.mistakes:
@@ -84,6 +89,7 @@ class _Check:
     folder: Path
     csv_frame: str | None
     marks: MarksColumn | None = None
+    protocol: StudyProtocol | None = None
     mistakes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -97,9 +103,7 @@ class _Check:
                 return None
         if not values["patient"]:
             self.mistake(row, "patient", "it is empty; give every scan its patient.")
-        role = values["role"].lower()
-        if role not in (TEMPLATE, FOLLOW_UP):
-            self.mistake(row, "role", f"{values['role']!r} is no role; write {TEMPLATE} or {FOLLOW_UP}.")
+        role = self._role(row, values["role"])
         when = self._date(row, values["date"])
         path = self._volume(row, values["volume"], role)
         landmarks = self._landmarks(row, values["landmarks"], role)
@@ -110,6 +114,15 @@ class _Check:
     def mistake(self, row: Row, column: str, text: str) -> None:
         """Note what is wrong in a column of a row."""
         self.mistakes.append(f"{row.where}, column {column}: {text}")
+
+    def _role(self, row: Row, text: str) -> str:
+        role = text.lower() or (FOLLOW_UP if self.protocol else "")
+        if role not in (TEMPLATE, FOLLOW_UP):
+            self.mistake(row, "role", f"{text!r} is no role; write {TEMPLATE} or {FOLLOW_UP}.")
+        elif self.protocol and role == TEMPLATE:
+            told = f"with a protocol there is no {TEMPLATE}; write {FOLLOW_UP}, or give no --protocol."
+            self.mistake(row, "role", told)
+        return role
 
     def _date(self, row: Row, text: str) -> str:
         if not text:
@@ -191,7 +204,8 @@ def _plan(scans: Sequence[_ListedScan], common_templates: Sequence[Template], ch
     _refuse_repeated_volumes(scans, check)
     _refuse_shared_folders(patients, check)
     plans = (_patient_plan(name, listed, common_templates, check) for name, listed in patients.items())
-    return StudyPlan(tuple(plan for plan in plans if plan is not None), RULE)
+    rule = PROTOCOL_RULE if check.protocol else RULE
+    return StudyPlan(tuple(plan for plan in plans if plan is not None), rule)
 
 
 def _refuse_repeated_volumes(scans: Iterable[_ListedScan], check: _Check) -> None:
@@ -227,16 +241,18 @@ def _patient_plan(
         if item.role == TEMPLATE and item.landmarks is not None
     ]
     follow_ups = [scan for scan, item in zip(scans, listed, strict=True) if item.role == FOLLOW_UP]
-    if not templates and not common_templates:
+    if not templates and not common_templates and check.protocol is None:
         check.mistake(
             listed[0].row,
             "role",
-            f"patient {patient} has no {TEMPLATE}; add one, or give one for all with --template and --landmarks.",
+            f"patient {patient} has no {TEMPLATE}; add one, or give one for all with --template and --landmarks, or a "
+            "--protocol.",
         )
         return None
     # Those without a date stay where the manifest has them, at the end.
     follow_ups.sort(key=lambda scan: scan.date or "9999")
-    return PatientPlan(patient, tuple(templates or common_templates), tuple(follow_ups))
+    chosen = tuple(templates or common_templates)
+    return PatientPlan(patient, chosen, tuple(follow_ups), protocol=check.protocol)
 
 
 def _mistakes_text(path: Path, mistakes: Sequence[str]) -> str:

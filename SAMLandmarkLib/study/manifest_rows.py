@@ -23,8 +23,8 @@ class Row:
     values: Mapping[str, str]
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The lines of a manifest that hold anything. Raises UsageError where it is no manifest."""
+def read_rows(path: Path, columns: Sequence[str] = COLUMNS) -> list[Row]:
+    """The lines of a manifest that hold anything; a table must have these `columns`. Raises UsageError where it is none."""
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is no ordinary file; give a .csv or .json file.")
     try:
@@ -34,13 +34,14 @@ def read_rows(path: Path) -> list[Row]:
         raise UsageError(
             f"{path} can't be read as a manifest: {reason}; give a .csv or .json file."
         ) from error
-    rows = _rows_of_json(path, text) if path.suffix.lower() == ".json" else _rows_of_csv(path, text)
+    is_json = path.suffix.lower() == ".json"
+    rows = _rows_of_json(path, text) if is_json else _rows_of_csv(path, text, columns)
     if not rows:
         raise UsageError(f"{path} lists no scans; write a line for each template and each follow-up.")
     return rows
 
 
-def _rows_of_csv(path: Path, text: str) -> list[Row]:
+def _rows_of_csv(path: Path, text: str, columns: Sequence[str]) -> list[Row]:
     first_line = text.partition("\n")[0]
     # what spreadsheets write where the comma is the decimal point
     separator = ";" if ";" in first_line and "," not in first_line else ","
@@ -52,7 +53,7 @@ def _rows_of_csv(path: Path, text: str) -> list[Row]:
     if not lines:
         return []
     header = [name.strip().lower() for name in lines[0][1]]
-    _require_columns(path, header)
+    _require_columns(path, header, columns)
     too_long = [number for number, line in lines if len(line) > len(header)]
     if too_long:
         raise UsageError(
@@ -62,12 +63,12 @@ def _rows_of_csv(path: Path, text: str) -> list[Row]:
     return [Row(f"line {number}", dict(zip(header, line, strict=False))) for number, line in lines[1:]]
 
 
-def _require_columns(path: Path, header: Sequence[str]) -> None:
-    missing = [name for name in COLUMNS if name not in header]
+def _require_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in header]
     if missing:
         raise UsageError(
             f"{path}, line 1: the columns {', '.join(missing)} are missing; the first line must name "
-            f"{', '.join(COLUMNS)}, and is {', '.join(header)}."
+            f"{', '.join(columns)}, and is {', '.join(header)}."
         )
     repeated = [name for name in COLUMNS if list(header).count(name) > 1]
     if repeated:

@@ -49,6 +49,17 @@ class ScanOutcome:
         """How the landmarks were made; empty unless the scan is done."""
         return self.document["targets"][0]["provenance"] if self.document else {}
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks wrong about the scan, or about what an atlas found in it."""
+        about_target = self.provenance.get("warnings", {}).get("target", ())
+        return (*about_target, *self.provenance.get("atlas", {}).get("doubts", ()))
+
+    @property
+    def atlas_name(self) -> str:
+        """The name of the atlas that found the landmarks; empty where a template did, or nothing is found yet."""
+        return str(self.document["targets"][0]["template"]) if "atlas" in self.provenance else ""
+
     def checksum(self, role: str) -> str | None:
         """What tells the files of the "template" or the "target" from others (see InputState), None where unknown."""
         return self.document["targets"][0]["inputs"].get(role, {}).get("sha256") if self.document else None

@@ -19,6 +19,7 @@ from .input_check import InputCheck
 from .jobs import StudyJob
 from .ledger import LEDGER_NAME, Entry, Ledger, State
 from .plan import StudyPlan
+from .protocol import ATLAS_SHA256, PROTOCOL, source_words
 
 _FINAL_FAILURES = (VOLUME, LANDMARKS)
 """Kinds of failures that come again as long as the files are the same."""
@@ -68,7 +69,20 @@ class StudyRequest:
             "profile": self.settings.profile,
             "precision": self.settings.precision,
             **{name: value for name, value in stated.items() if value is not None},
+            **(self.plan.protocol.settings() if self.plan.protocol else {}),
         }
+
+    def require_same_source(self, before: Mapping[str, Any]) -> None:
+        """Raise UsageError where a study that was begun with the settings `before` got its landmarks from elsewhere.
+
+        Other templates are computed anew, scan by scan; a protocol and its atlas are those of a whole table.
+        """
+        settings = self.result_settings
+        if any(before.get(name) != settings.get(name) for name in (PROTOCOL, ATLAS_SHA256)):
+            raise UsageError(
+                f"{self.output} holds a study with {source_words(before)}, not with {source_words(settings)}; choose another "
+                "output folder for this one."
+            )
 
 
 def outdated_scans(request: StudyRequest, ledger: Ledger) -> dict[str, str]:

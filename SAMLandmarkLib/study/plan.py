@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..io.target_names import numbered_names
+from .protocol import StudyProtocol
 
 if TYPE_CHECKING:
     from ..core.volume import Volume
@@ -71,7 +72,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class PatientPlan:
-    """The landmarks of the templates are carried to each of the follow-ups.
+    """The landmarks of the templates, or of a protocol where there are none, are found in each of the follow-ups.
 
     The first template is the one whose landmarks count; further ones have landmarks of the same labels and make the
     transfer surer. Templates may be scans of somebody else. `doubts` say why the scans may not be of one person, or in
@@ -83,11 +84,38 @@ class PatientPlan:
     follow_ups: tuple[StudyScan, ...]
     excluded: tuple[Excluded, ...] = ()
     doubts: tuple[str, ...] = ()
+    protocol: StudyProtocol | None = None
+
+    @classmethod
+    def of(
+        cls,
+        patient: str,
+        source: Template | StudyProtocol,
+        follow_ups: tuple[StudyScan, ...],
+        excluded: tuple[Excluded, ...] = (),
+        doubts: tuple[str, ...] = (),
+    ) -> PatientPlan:
+        """The plan of a patient whose landmarks come from one template, or from a protocol."""
+        if isinstance(source, StudyProtocol):
+            return cls(patient, (), follow_ups, excluded, doubts, source)
+        return cls(patient, (source,), follow_ups, excluded, doubts)
+
+    @property
+    def template(self) -> Template | None:
+        """The template whose landmarks count, None where a protocol stands in for it."""
+        return self.templates[0] if self.templates else None
+
+    @property
+    def source_name(self) -> str:
+        """The name of that template, or what is said in its place."""
+        if self.templates:
+            return self.templates[0].scan.name
+        return self.protocol.title if self.protocol else ""
 
     @property
     def own_baseline(self) -> bool:
         """Whether the template is a scan of the patient."""
-        return self.templates[0].scan.patient == self.patient
+        return self.template is not None and self.template.scan.patient == self.patient
 
 
 @dataclass(frozen=True)
@@ -107,6 +135,11 @@ class StudyPlan:
 
     def __len__(self) -> int:
         return sum(len(patient.follow_ups) for patient in self.patients)
+
+    @property
+    def protocol(self) -> StudyProtocol | None:
+        """The protocol of a study without templates, which is that of all patients."""
+        return next((patient.protocol for patient in self.patients), None)
 
     def to_document(self) -> dict[str, Any]:
         """The plan in types of JSON."""
@@ -157,12 +190,14 @@ def _own_scans(patient: PatientPlan) -> list[StudyScan]:
 def _patient(document: Mapping[str, Any]) -> PatientPlan:
     templates = (Template(_scan(item["scan"]), Path(item["landmarks"])) for item in document["templates"])
     follow_ups = map(_scan, document["follow_ups"])
+    protocol = document.get("protocol")
     return PatientPlan(
         document["patient"],
         tuple(templates),
         tuple(follow_ups),
         _excluded(document),
         tuple(document.get("doubts", ())),
+        StudyProtocol.from_document(protocol) if protocol else None,
     )
 
 

@@ -17,7 +17,8 @@ from ..io.target_names import MARKUPS_SUFFIX
 from ..review import Point, ReviewItem
 from ..utils.files import create_folder, output_errors, sha256_of, write_atomically
 from ..utils.tables import csv_text
-from .jobs import JobResult
+from .input_check import inputs_of, path_of
+from .jobs import JobResult, StudyJob
 from .ledger import State
 from .outcome import PatientOutcome, ScanOutcome, StudyOutcome, scan_file
 from .plan import PatientPlan, StudyScan
@@ -102,7 +103,7 @@ def table_text(outcome: StudyOutcome) -> str:
 
 
 def _rows(patient: PatientOutcome, scan: ScanOutcome) -> list[list[str]]:
-    template = patient.plan.templates[0].scan.name
+    template = scan.atlas_name or patient.plan.source_name
     beginning = [patient.patient, scan.scan.name, scan.scan.date, template]
     if scan.state in (State.FAILED, State.SKIPPED):
         return [[*beginning, *_not_computed(label, scan.reason)] for label in patient.labels or ("",)]
@@ -133,14 +134,15 @@ def _scan_document(
     patient: PatientPlan, scan: StudyScan, done: JobResult, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The document that `samlandmark transfer` writes, with the template's landmarks and the place in the study."""
-    paths = {str(scan.path): "target"}
-    template = patient.templates[0]
-    paths |= {str(template.scan.path): "template 0", str(template.landmarks): "landmarks 0"}
-    document = report_document([done.result], (), settings, lambda path: done.inputs[paths[path]].sha256)
+    inputs = inputs_of(StudyJob.of(patient, scan, None))
+    # backwards, for the first of several templates is the one that the document names
+    roles = {str(path_of(inputs[role])): role for role in reversed(inputs) if role != "target"}
+    roles = {str(scan.path): "target"} | roles
+    document = report_document([done.result], (), settings, lambda path: done.inputs[roles[path]].sha256)
     # series of a DICOM tree may share a folder, whose path alone does not tell them apart
     document["targets"][0]["inputs"]["target"]["sha256"] = done.inputs["target"].sha256
     for landmark in document["targets"][0]["landmarks"]:
-        landmark["template_lps"] = done.template_lps[landmark["label"]]
+        landmark["template_lps"] = done.template_lps.get(landmark["label"])
     study = {"patient": scan.patient, "scan": scan.name, "date": scan.date, "worker": done.worker}
     return {**document, "study": {**study, "seconds": dict(done.seconds)}}
 

@@ -72,6 +72,8 @@ class StudyRun:
             raise UsageError(
                 f"{folder} already holds a study; go on with it by --resume, or choose another output folder."
             )
+        if begun:
+            self._request.require_same_source(ledger.settings)
         refuse_foreign_files(folder, self._request.plan, ledger.entries())
         remove_leftovers(folder, self._request.plan)
 

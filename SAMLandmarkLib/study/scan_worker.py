@@ -11,30 +11,25 @@ import platform
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..core.landmarks import LandmarkSet
-from ..core.volume import Volume
 from ..engine.settings import WorkerSettings
-from ..review.item import point_or_none
-from ..utils.errors import LandmarkError, ModelError, SAMLandmarkError, VolumeError, VolumeWarning
+from ..utils.errors import ModelError, SAMLandmarkError, VolumeWarning
 from ..utils.failures import describe_exception
-from ..utils.recently_used import RecentlyUsed
 from ..utils.threads import torch_threads
-from .inputs import InputState, stamp_of, watched_files
+from .inputs import InputState
 from .jobs import JobResult, StudyJob
+from .known_sources import KnownSource, KnownSources
 from .ledger import State
-from .plan import Template
 
 if TYPE_CHECKING:
     from ..engine.scans import EmbeddedScan, PreparedScan
 
 SCANS_AT_ONCE = 2
 """One is embedded, one is read. More would need more memory and gain nothing."""
-TEMPLATES_KEPT = 4
 
 
 class ScanWorker:
@@ -54,7 +49,7 @@ class ScanWorker:
         self._name = f"{platform.node()}, process {os.getpid()}"
         self._in_hand = threading.BoundedSemaphore(SCANS_AT_ONCE)
         self._embedding = threading.Lock()
-        self._templates = _Templates(self._embedded_template)
+        self._sources = KnownSources(self._runtime, settings, self._embed_alone)
 
     def do(self, job: StudyJob) -> JobResult:
         """Do a job; whatever goes wrong with it is in the result."""
@@ -63,22 +58,23 @@ class ScanWorker:
             inputs: dict[str, InputState] = {}
             try:
                 with watch.timing("template"):
-                    templates = self._known_templates(job, inputs)
+                    source = self._sources.of(job, inputs)
             except Exception as error:
                 kind, reason = describe_exception(error)
+                what = "atlas" if job.protocol else "template"
                 return self._without_result(
-                    job, State.SKIPPED, kind, f"Its template can't be used: {reason}", inputs
+                    job, State.SKIPPED, kind, f"Its {what} can't be used: {reason}", inputs
                 )
             try:
-                return self._carry(job, templates, inputs, watch)
+                return self._find(job, source, inputs, watch)
             # Whatever goes wrong with one scan, out of memory included, must not lose the other scans.
             except Exception as error:
                 return self._without_result(
                     job, State.FAILED, *describe_exception(error), inputs, watch.seconds
                 )
 
-    def _carry(
-        self, job: StudyJob, templates: list[_KnownTemplate], inputs: dict[str, InputState], watch: _Watch
+    def _find(
+        self, job: StudyJob, source: KnownSource, inputs: dict[str, InputState], watch: _Watch
     ) -> JobResult:
         with watch.timing("read"):
             inputs["target"] = InputState.of_scan(job.scan)
@@ -95,39 +91,21 @@ class ScanWorker:
             self._embedding.release()
         # one thread, as other numbers change the last digits: the table is the same with any number of workers
         with watch.timing("match"), torch_threads(1):
-            first, *others = templates
-            extra = [(template.scan, template.landmarks) for template in others]
-            result = self._runtime.transfer(first.scan, first.landmarks, target, extra)
+            result = source.found_in(target)
         with watch.timing("keep"):
             self._runtime.keep(target)
-        points = {item.label: point_or_none(item.position_lps) for item in first.landmarks}
+        seconds = dict(watch.seconds)
         return JobResult(
-            job.key, State.DONE, self._name, result, points, inputs=inputs, seconds=dict(watch.seconds)
+            job.key, State.DONE, self._name, result, source.template_lps, inputs=inputs, seconds=seconds
         )
+
+    def _embed_alone(self, scan: PreparedScan) -> EmbeddedScan:
+        with self._embedding:
+            return self._embed(scan)
 
     def _embed(self, scan: PreparedScan) -> EmbeddedScan:
         with torch_threads(self._thread_count):
             return self._runtime.embed(scan)
-
-    def _known_templates(self, job: StudyJob, inputs: dict[str, InputState]) -> list[_KnownTemplate]:
-        known = []
-        for number, template in enumerate(job.templates):
-            known.append(self._templates.get(template, job.csv_frame))
-            inputs[f"template {number}"], inputs[f"landmarks {number}"] = known[-1].inputs
-        return known
-
-    def _embedded_template(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
-        states = InputState.of_scan(template.scan), InputState.of([template.landmarks])
-        landmarks = LandmarkSet.read(template.landmarks, csv_frame)
-        volume = template.scan.read(self.settings.pixel_spacing_mm, self.settings.modality)
-        _require_inside(landmarks, volume, template)
-        # Several processes want the same template at the same time; one embeds it, the others take it from the cache.
-        with self._runtime.claimed(template.scan.key):
-            prepared = self._runtime.prepare(volume)
-            with self._embedding:
-                embedded = self._embed(prepared)
-            self._runtime.keep(embedded)
-        return _KnownTemplate(embedded, landmarks, states)
 
     def _without_result(
         self,
@@ -141,57 +119,6 @@ class ScanWorker:
         return JobResult(
             job.key, state, self._name, kind=kind, reason=str(reason), inputs=inputs, seconds=seconds or {}
         )
-
-
-def _require_inside(landmarks: LandmarkSet, volume: Volume, template: Template) -> None:
-    points = [item.position_lps for item in landmarks if item.position_lps is not None]
-    if not any(volume.contains_lps(point) for point in points):
-        raise LandmarkError(
-            f"{template.landmarks}: none of its {len(points)} points lies inside {template.scan.path}; check that they "
-            "belong to this scan and that their frame (LPS or RAS) is right."
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _KnownTemplate:
-    """A template ready for use, with the states of its scan and of its landmarks' file."""
-
-    scan: EmbeddedScan
-    landmarks: LandmarkSet
-    inputs: tuple[InputState, InputState]
-
-
-class _Templates:
-    """The templates used last, and the errors of those that can't be used; only one thread makes one at a time."""
-
-    def __init__(self, make: Callable[[Template, str | None], _KnownTemplate]) -> None:
-        self._make = make
-        self._making = threading.Lock()
-        self._known = RecentlyUsed[tuple[Template, str | None, str | None], _KnownTemplate | Exception](
-            TEMPLATES_KEPT
-        )
-
-    def get(self, template: Template, csv_frame: str | None) -> _KnownTemplate:
-        with self._making:
-            # a worker may outlive a study, and the files of a template may change between two of them
-            key = (template, csv_frame, _stamp_or_none(template))
-            known = self._known.get(key, lambda: self._made(template, csv_frame))
-        if isinstance(known, Exception):
-            raise known
-        return known
-
-    def _made(self, template: Template, csv_frame: str | None) -> _KnownTemplate | Exception:
-        try:
-            return self._make(template, csv_frame)
-        except (VolumeError, LandmarkError) as error:
-            return error
-
-
-def _stamp_or_none(template: Template) -> str | None:
-    try:
-        return stamp_of([*watched_files(template.scan), template.landmarks])
-    except OSError:
-        return None
 
 
 @dataclass

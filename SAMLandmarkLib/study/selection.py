@@ -14,19 +14,23 @@ from .dicom_exclusions import excluded_files, series_name, unused_series, why_no
 from .dicom_tree import DicomIndex, DicomSeries, index_dicom_tree
 from .identity import doubts_about_order, doubts_about_person
 from .plan import Excluded, PatientPlan, StudyPlan, StudyScan, Template
+from .protocol import StudyProtocol
 from .series_choice import FEWEST_SLICES, SMALLEST_EXTENT_MM, best_series, modality_to_use, why_unusable
 from .study_landmarks import landmarks_of_patients
 
-_RULE = (
+_USABLE = (
     f"Of each study one series of CT images is used (of MR for a patient without any), with at least {FEWEST_SLICES} "
-    f"slices over {SMALLEST_EXTENT_MM:g} mm that lie evenly, no scout view. Of several it is the one with the description "
-    "of the template's series; else an original axial one before a derived one; then the one whose slices lie closest "
-    "together (thin slices place points better), then the one with most slices, then the one with the lowest series "
-    "number. "
+    f"slices over {SMALLEST_EXTENT_MM:g} mm that lie evenly, no scout view. Of several it is "
 )
+_BEST = (
+    "an original axial one before a derived one; then the one whose slices lie closest together (thin slices place points "
+    "better), then the one with most slices, then the one with the lowest series number. "
+)
+_RULE = f"{_USABLE}the one with the description of the template's series; else {_BEST}"
 _SHARED_NAME = "the ids of two patients give the same file name, so a file of landmarks could be of either; write a manifest"
 _BASELINE_RULE = "The earliest study of each patient is the template, the later ones are the follow-ups."
-_TEMPLATE_RULE = "Every study of every patient is a follow-up of the template that was given."
+_TEMPLATE_RULE = _RULE + "Every study of every patient is a follow-up of the template that was given."
+_PROTOCOL_RULE = _USABLE + _BEST + "The landmarks of the protocol are found in every study of every patient."
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,19 @@ def plan_dicom_study(index: DicomIndex, landmarks: Path, template: Path | None =
     """
     patients = _patients(index)
     if template is None:
-        plan = _plan_over_time(index, patients, landmarks)
-    else:
-        plan = _plan_of_template(patients, landmarks, template)
+        return _with_excluded_files(_plan_over_time(index, patients, landmarks), index)
+    return _with_excluded_files(_plan_of_template(patients, landmarks, template), index)
+
+
+def plan_dicom_protocol(index: DicomIndex, protocol: StudyProtocol) -> StudyPlan:
+    """The plan that finds a protocol's landmarks in every study of a DICOM tree; UsageError where there is none."""
+    return _with_excluded_files(_plan_of_all(_patients(index), protocol, None, _PROTOCOL_RULE), index)
+
+
+def _with_excluded_files(plan: StudyPlan, index: DicomIndex) -> StudyPlan:
     excluded = (*plan.excluded, *excluded_files(index))
     if not plan.patients:
-        raise UsageError(f"{index.root}: there is no scan to carry landmarks to. {why_nothing(excluded)}")
+        raise UsageError(f"{index.root}: there is no scan to find landmarks in. {why_nothing(excluded)}")
     return StudyPlan(plan.patients, plan.rule, excluded)
 
 
@@ -111,19 +122,31 @@ def _plan_of_template(patients: Sequence[_PatientSeries], landmarks: Path, path:
         )
     series = _series_of_template(path)
     template = Template(_scan_of_template(path, series), landmarks)
-    plans = [_of_template(patient, template, series) for patient in patients]
+    return _plan_of_all(patients, template, series, _TEMPLATE_RULE)
+
+
+def _plan_of_all(
+    patients: Sequence[_PatientSeries],
+    source: Template | StudyProtocol,
+    series: DicomSeries | None,
+    rule: str,
+) -> StudyPlan:
+    """The plan with every study of every patient; `series` is that of the template where it is DICOM."""
+    plans = [_all_studies(patient, source, series) for patient in patients]
     nothing = [item for plan in plans if not plan.follow_ups for item in _with_patient(plan)]
-    return StudyPlan(tuple(plan for plan in plans if plan.follow_ups), _RULE + _TEMPLATE_RULE, tuple(nothing))
+    return StudyPlan(tuple(plan for plan in plans if plan.follow_ups), rule, tuple(nothing))
 
 
-def _of_template(patient: _PatientSeries, template: Template, series: DicomSeries | None) -> PatientPlan:
+def _all_studies(
+    patient: _PatientSeries, source: Template | StudyProtocol, series: DicomSeries | None
+) -> PatientPlan:
     description = series.description if series else ""
     chosen = [best_series(study, description) for study in patient.studies()]
     # The template may lie in the tree; it shows nothing new about itself.
     kept = [one for one in chosen if series is None or one.series_uid != series.series_uid]
     excluded = unused_series(patient.series, kept, {one.study_uid: description for one in kept})
     doubts = doubts_about_person(patient.series)
-    return PatientPlan(patient.patient, (template,), tuple(_scans(patient.patient, kept)), excluded, doubts)
+    return PatientPlan.of(patient.patient, source, tuple(_scans(patient.patient, kept)), excluded, doubts)
 
 
 def _series_of_template(path: Path) -> DicomSeries | None:

@@ -115,7 +115,8 @@ def _how_found(scan: ScanOutcome) -> tuple[str, tuple[str, ...]]:
     """The algorithm's version and parameters."""
     model, settings = scan.provenance["model"], scan.provenance["settings"]
     version = algorithm_version(scan.document["samlandmark_version"], model["version"])
-    return version, (f"model sha256 {model['sha256']}", f"profile {settings['profile']}")
+    found_by = [f"atlas {scan.provenance['atlas']['protocol']}"] if scan.atlas_name else []
+    return version, (f"model sha256 {model['sha256']}", f"profile {settings['profile']}", *found_by)
 
 
 def _not_done(outcome: StudyOutcome) -> Iterator[Excluded]:

@@ -1,4 +1,4 @@
-"""A study of volume files in a folder: a template's landmarks are carried to each of them."""
+"""A study of volume files in a folder: a template's landmarks, or a protocol's, are found in each of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..io.target_names import distinct_names, folder_name
 from ..io.volume_paths import VOLUME_SUFFIXES, files_ending, printable
 from ..utils.errors import UsageError
 from .plan import PatientPlan, StudyPlan, StudyScan, Template
+from .protocol import StudyProtocol
 
-_RULE = (
-    "Every volume file is a follow-up of the template that was given; the scans in a folder of their own below the "
-    "study's are those of one patient."
-)
+_TEMPLATE_RULE = "Every volume file is a follow-up of the template that was given; "
+_PROTOCOL_RULE = "The landmarks of the protocol are found in every volume file; "
+_PATIENTS_RULE = "the scans in a folder of their own below the study's are those of one patient."
 
 
 def volumes_below(folder: Path) -> list[Path]:
@@ -22,23 +22,28 @@ def volumes_below(folder: Path) -> list[Path]:
 
 
 def plan_volume_files(
-    root: Path, files: Sequence[Path], template: Template, left_out: Sequence[Path] = ()
+    root: Path, files: Sequence[Path], source: Template | StudyProtocol, left_out: Sequence[Path] = ()
 ) -> StudyPlan:
-    """The plan that carries a template's landmarks to volume files below `root`, but the template's own and `left_out`.
+    """The plan that finds landmarks in volume files below `root`, but the template's own and `left_out`.
 
     The first folder below `root` is the patient; files that lie in `root` itself are of one called as `root` is. Raises
     UsageError where nothing is left to be done.
     """
-    unwanted = {path.resolve() for path in (template.scan.path, *left_out)}
+    from_template = isinstance(source, Template)
+    unwanted = {path.resolve() for path in left_out} | (
+        {source.scan.path.resolve()} if from_template else set()
+    )
     patients: dict[str, list[Path]] = {}
     for file in files:
         if file.resolve() not in unwanted:
             patients.setdefault(_patient_of(file, root), []).append(file)
     if not patients:
-        raise UsageError(
-            f"{root} holds no other volume than the template; choose the folder of the follow-ups."
+        nothing = (
+            "no other volume than the template" if from_template else "no DICOM series and no volume file"
         )
-    return StudyPlan(tuple(_plan(patient, paths, template) for patient, paths in patients.items()), _RULE)
+        raise UsageError(f"{root} holds {nothing}; choose the folder of the scans.")
+    rule = (_TEMPLATE_RULE if from_template else _PROTOCOL_RULE) + _PATIENTS_RULE
+    return StudyPlan(tuple(_plan(patient, paths, source) for patient, paths in patients.items()), rule)
 
 
 def _patient_of(file: Path, root: Path) -> str:
@@ -46,6 +51,6 @@ def _patient_of(file: Path, root: Path) -> str:
     return folder_name(printable(parts[0] if len(parts) > 1 else root.resolve().name))
 
 
-def _plan(patient: str, paths: Sequence[Path], template: Template) -> PatientPlan:
+def _plan(patient: str, paths: Sequence[Path], source: Template | StudyProtocol) -> PatientPlan:
     scans = (StudyScan(patient, name, path) for name, path in zip(distinct_names(paths), paths, strict=True))
-    return PatientPlan(patient, (template,), tuple(scans))
+    return PatientPlan.of(patient, source, tuple(scans))

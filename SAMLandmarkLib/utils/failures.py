@@ -5,7 +5,15 @@ from __future__ import annotations
 import errno
 import sys
 
-from .errors import LandmarkError, ModelError, OutputError, SAMLandmarkError, UsageError, VolumeError
+from .errors import (
+    AtlasError,
+    LandmarkError,
+    ModelError,
+    OutputError,
+    SAMLandmarkError,
+    UsageError,
+    VolumeError,
+)
 from .translation import _, sentence_of
 
 MEMORY = "memory"
@@ -22,6 +30,7 @@ _OWN_KINDS = {
     VolumeError: VOLUME,
     LandmarkError: LANDMARKS,
     ModelError: MODEL,
+    AtlasError: MODEL,
     UsageError: USAGE,
     OutputError: DISK,
     SAMLandmarkError: INSTALLATION,

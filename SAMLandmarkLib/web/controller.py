@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
+from typing import Any
 
 from trame_server import Server
 
@@ -17,11 +19,12 @@ from ..scene.points import add_points, create_points
 from ..scene.volumes import add_volume, show_window
 from ..session import Change, TransferSession
 from ..session.placing import Placing
+from ..session.protocols import protocol_names
 from ..session.review_actions import ReviewActions
 from ..utils.translation import _
 from ..worker import WorkerClient
 from . import view_model
-from .page_state import ALL_ORIENTATIONS, initial_state
+from .page_state import ALL_ORIENTATIONS, initial_state, sources
 from .page_views import PageViews
 from .paths import without_paths
 from .streamed_view import StreamedView
@@ -48,6 +51,9 @@ class Controller:
         self._changes: set[Change] = set(Change)
         self._refreshing = self._moving = False
         self._arranged: tuple | None = None
+        self._template: tuple[Any, Any] = (None, None)
+        # by the names that the page has for them: what a browser sends is never taken for a path
+        self._protocols = {name: name for name in ("", *protocol_names())}
         self._observers = Observers()
         for event in (application.scene.EndUndoEvent, application.scene.EndRedoEvent):
             self._observers.add(application.scene, event, self.views.draw_markups_anew)
@@ -84,13 +90,38 @@ class Controller:
             self.placing.stop()
             points = create_points(self._application.scene)
             add_points(points, node, landmarks or ())
-            before = self.session.template_volume
+            before, self._template = self._template[0], (node, points)
             self.session.set_template(node, points)
             if before is not None:
                 self._application.scene.RemoveNode(before)
         else:
             self.session.set_follow_ups([*(known.volume_node for known in self.session.follow_ups), node])
+            self._find_named_landmarks()
         self.notify_user(" ".join(f"{scan.volume.name}: {text}" for text in scan.volume.warnings))
+
+    def offer_protocol(self, protocol: str) -> str:
+        """Offer a protocol, such as an atlas file, on the page too; returns the name that the page has for it."""
+        name = protocol if protocol in self._protocols else Path(protocol).name
+        self._protocols.setdefault(name, protocol)
+        return name
+
+    def choose_protocol(self, name: str) -> None:
+        """Find a protocol's landmarks on all scans, the template among them; an empty name: the template's points."""
+        protocol = self._protocols.get(name)
+        if protocol is None or protocol == self.session.protocol:
+            return
+        nodes = self._volume_nodes()
+        self.placing.stop()
+        if protocol:
+            self.session.set_protocol(protocol)
+        else:
+            self.session.set_template(*self._template)
+        self.session.set_follow_ups(nodes)
+        self._find_named_landmarks()
+
+    def _find_named_landmarks(self) -> None:
+        if self.session.protocol and not self.session.blocking_reason:
+            self.session.transfer()
 
     def reading_text(self, name: str) -> str:
         """What to tell while an uploaded file is read."""
@@ -109,13 +140,15 @@ class Controller:
 
     def arrange(self) -> None:
         """Show the scans that there are in the orientation that is chosen."""
-        if self.session.template_volume is None:
+        if self.session.template_volume is None and not self.session.protocol:
             return
         chosen = self.state.orientation
         orientations = ORIENTATIONS if chosen == ALL_ORIENTATIONS else (chosen,)
-        wanted = (tuple(node.GetID() for node in self._volume_nodes()), orientations)
+        has_template = self.session.template_volume is not None
+        wanted = (has_template, tuple(node.GetID() for node in self._volume_nodes()), orientations)
         if wanted != self._arranged:
             self._arranged = wanted
+            self.views.has_template = has_template
             self.session.show_side_by_side(orientations)
 
     def _switch_placing(self, on: bool) -> None:
@@ -181,6 +214,9 @@ class Controller:
             self.state.heat_map = self.session.heat_map_shown
             self.state.status = view_model.status(self.session)
             self.state.message = without_paths(self.session.message)
+            self.state.sources = sources(self._protocols)
+            names = {protocol: name for name, protocol in self._protocols.items()}
+            self.state.protocol = names[self.session.protocol]
             self.state.placing = self.placing.active
             self.state.can_place = self.session.template_markups is not None
 

@@ -18,14 +18,17 @@ _SIDE_CLASSES = ("left", "right", "top", "bottom")
 _MOST_IN_A_ROW = 2
 
 
-def build_grid(scans: Sequence[tuple[ScanViews, Sequence[str]]], orientations: Sequence[str]) -> None:
-    """Build the views of the scans at the present place of the page; the first scan is the template."""
+def build_grid(
+    scans: Sequence[tuple[ScanViews, Sequence[str]]], orientations: Sequence[str], has_template: bool
+) -> None:
+    """Build the views of the scans at the present place of the page; the first scan is the template, if there is one."""
     with html.Div(classes="sl-views"):
         if not scans:
             html.Div("{{ welcome }}", classes="sl-welcome")
             return
-        _scan(*scans[0], orientations)
-        follow_ups = scans[1:]
+        follow_ups = scans[int(has_template) :]
+        if has_template:
+            _scan(*scans[0], orientations, "sl-title sl-template")
         columns = len(follow_ups) if len(orientations) > 1 else min(len(follow_ups), _MOST_IN_A_ROW)
         if follow_ups:
             style = f"grid-template-columns: repeat({columns}, 1fr); flex-grow: {columns}"
@@ -36,9 +39,11 @@ def build_grid(scans: Sequence[tuple[ScanViews, Sequence[str]]], orientations: S
             html.Div("{{ welcome }}", classes="sl-welcome")
 
 
-def _scan(scan: ScanViews, names: Sequence[str], orientations: Sequence[str]) -> None:
+def _scan(
+    scan: ScanViews, names: Sequence[str], orientations: Sequence[str], title: str = "sl-title"
+) -> None:
     with html.Div(classes="sl-scan"):
-        with html.Div(classes="sl-title sl-template" if scan.number == 0 else "sl-title"):
+        with html.Div(classes=title):
             html.Span(f"{{{{ titles['{scan.key}']?.role }}}}", classes="sl-role")
             html.Span(f"{{{{ titles['{scan.key}']?.date }}}}", classes="sl-date")
             html.Span(f"{{{{ titles['{scan.key}']?.name }}}}", classes="sl-name")

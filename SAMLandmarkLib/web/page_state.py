@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..session.protocols import AUTOMATIC, SUFFIX
 from ..session.review_actions import REVIEW_KEYS
 
 ALL_ORIENTATIONS = "All"
+
+
+def sources(protocols: Iterable[str]) -> list[dict[str, str]]:
+    """What can be found on the scans, for the selector: a template's points, and protocols by the names of the page."""
+    texts = {"": "Points on a template", AUTOMATIC: "Named landmarks: whichever fit the scan"}
+    named = {name: f"Named landmarks: {name.removesuffix(SUFFIX)}" for name in protocols}
+    return [{"title": texts.get(name, named[name]), "value": name} for name in named]
 
 
 def initial_state(windows: Sequence[str]) -> dict[str, Any]:
@@ -21,6 +29,8 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
         "only": None,
         "heat_map": False,
         "corrections": False,
+        "protocol": "",
+        "sources": [],
         "placing": False,
         "can_place": False,
         "titles": {},

@@ -21,7 +21,7 @@ class PageViews:
     """The `MainWindow` of a session whose views are on the page.
 
     `on_fit(view, known)` is called when a view has got its size, `known` where it showed its volume before in another
-    size; `on_moved()` when a view shows another slice.
+    size; `on_moved()` when a view shows another slice. With `has_template` the first scan is the template.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class PageViews:
     ) -> None:
         self.place = VirtualNode(server)
         self.scans: tuple[ScanViews, ...] = ()
+        self.has_template = True
         self.views: dict[str, StreamedView] = {}
         self._server, self._application, self._on_fit = server, application, on_fit
         self._on_moved = on_moved
@@ -55,7 +56,8 @@ class PageViews:
 
     def shown(self) -> list[tuple[ScanViews, list[str]]]:
         """The scans on the page, each with the names of its views."""
-        kept = [scan for scan in self.scans if scan.number == 0 or self._only in (None, scan.key)]
+        templates = self.scans[: int(self.has_template)]
+        kept = [scan for scan in self.scans if scan in templates or self._only in (None, scan.key)]
         return [(scan, [scan.view_name(name) for name in self._orientations]) for scan in kept]
 
     def positions(self) -> dict[str, str]:
@@ -100,7 +102,7 @@ class PageViews:
             view.visible = name in names
             view.render()
         with self.place.clear():
-            build_grid(self.shown(), self._orientations)
+            build_grid(self.shown(), self._orientations, self.has_template)
         self._on_moved()
 
     def _new_view(self, name: str) -> StreamedView:

@@ -24,6 +24,7 @@ _BUTTON = {"variant": "tonal", "size": "small", "classes": "sl-action"}
 def build_panel() -> None:
     """Build the panel at the present place of the page."""
     with html.Div(classes="sl-panel"):
+        _build_source()
         _build_points()
         _build_progress()
         _build_message()
@@ -32,9 +33,22 @@ def build_panel() -> None:
         html.Div("Research software, not a medical device: look at every point.", classes="sl-note")
 
 
+def _build_source() -> None:
+    with html.Span(title="What is found on the scans; named landmarks need no template"):
+        vuetify.VSelect(
+            id="source",
+            v_model=("protocol",),
+            items=("sources",),
+            density="compact",
+            variant="outlined",
+            hide_details=True,
+        )
+
+
 def _build_points() -> None:
     with html.Div(classes="sl-row"):
-        with html.Span(title="Click on the template; the point appears on every follow-up"):
+        hint = "Click on the template; the point appears on every follow-up"
+        with html.Span(title=hint, v_if="!protocol"):
             vuetify.VBtn(
                 "{{ placing ? 'Stop placing' : 'Place points' }}",
                 id="place",
@@ -59,12 +73,12 @@ def _build_progress() -> None:
         with html.Div(classes="sl-row", v_else=True):
             html.Span("{{ status.blocking_reason || status.estimate }}", classes="sl-grow")
             vuetify.VBtn(
-                "Transfer all",
+                "{{ protocol ? 'Find again' : 'Transfer all' }}",
                 id="transfer",
                 size="x-small",
                 variant="text",
                 v_if="!status.blocking_reason",
-                title="Carry all points again; what you have decided stays",
+                title="Find all points again; what you have decided stays",
                 click="trigger('transfer')",
             )
         vuetify.VProgressLinear(
@@ -122,7 +136,7 @@ def _build_label() -> None:
     with html.Div(v_else=True, classes="sl-name-of-point"):
         # may be broken behind an underscore, as long names have them
         html.Span("{{ row.label.replaceAll('_', '_\u200b') }}")
-        with html.Span(classes="sl-tools"):
+        with html.Span(classes="sl-tools", v_if="!protocol"):
             _tool("mdi-pencil", "Rename", "renaming = row.label; new_name = row.label")
             _tool("mdi-delete-outline", "Remove", "trigger('remove', [row.label])")
 
@@ -144,7 +158,7 @@ def _build_current() -> None:
             label="Corrected points help on the other scans",
             density="compact",
             hide_details=True,
-            v_if="table.columns.length > 1",
+            v_if="table.columns.length > 1 && !protocol",
         )
         html.Div("P puts the point where the mouse is; drag a point to correct it.", classes="sl-hint")
 

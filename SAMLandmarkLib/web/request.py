@@ -12,6 +12,7 @@ from ..core.modality import MODALITIES
 from ..core.volume import Volume
 from ..io.target_names import distinct_names
 from ..io.volume_paths import volume_name
+from ..study.protocol import StudyProtocol
 from ..utils.errors import LandmarkError, UsageError, VolumeWarning
 from ..worker import WorkerSettings
 from .study_dates import date_of_folder
@@ -24,7 +25,10 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class ServeRequest:
-    """Scans, landmarks and address; scans may be opened on the page instead. `names` are those of the scans, if given."""
+    """Scans, landmarks and address; scans may be opened on the page instead. `names` are those of the scans, if given.
+
+    `protocol` is the one whose named landmarks are found instead of a template's: a bundled one's name, "auto" or a file.
+    """
 
     template: Path | None = None
     landmarks: Path | None = None
@@ -36,6 +40,7 @@ class ServeRequest:
     max_upload_bytes: int = 2048 * MEBIBYTE
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     names: tuple[str, ...] = ()
+    protocol: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ def check_address(request: ServeRequest) -> None:
 
 def open_scans(request: ServeRequest) -> OpenedScans:
     """Read the scans and landmarks of a request; SAMLandmarkError where one can't be used."""
+    if request.protocol:
+        _check_protocol(request)
     if request.template is None and request.landmarks is not None:
         raise UsageError("--landmarks belong to a template; give --template as well.")
     landmarks = None
@@ -86,6 +93,12 @@ def open_scans(request: ServeRequest) -> OpenedScans:
     if template is not None and landmarks is not None:
         _check_landmarks(template.volume, landmarks, request.landmarks)
     return OpenedScans(template, landmarks, tuple(scans))
+
+
+def _check_protocol(request: ServeRequest) -> None:
+    if request.template is not None or request.landmarks is not None:
+        raise UsageError("Give --protocol, or --template and --landmarks: a protocol needs no template.")
+    StudyProtocol.named(request.protocol, request.worker)
 
 
 def _names(request: ServeRequest) -> list[str]:

@@ -65,6 +65,7 @@ def _run(
 
     def ready(**_state: Any) -> None:
         controller.views.register()
+        controller.choose_protocol(controller.offer_protocol(request.protocol))
         _show_scans(controller, scans)
         worker.start()
         tasks.append(asyncio.get_running_loop().create_task(controller.run()))

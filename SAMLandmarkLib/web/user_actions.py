@@ -41,7 +41,7 @@ class UserActions:
         *("review", "key", "select", "place", "transfer", "cancel", "rename", "remove", "fit"),
         "read_message",
     )
-    VARIABLES = ("orientation", "window", "linked", "only", "heat_map", "corrections")
+    VARIABLES = ("orientation", "window", "linked", "only", "heat_map", "corrections", "protocol")
 
     def __init__(self, controller: Controller) -> None:
         self._controller, self._session, self._state = controller, controller.session, controller.state
@@ -98,13 +98,15 @@ class UserActions:
     def rename(self, label: str, new: str) -> None:
         """Give a landmark another name that none has yet."""
         new = new.strip()
-        if new and new not in self._session.labels:
+        if new and new not in self._session.labels and not self._session.protocol:
             self._session.scene.SaveStateForUndo()
             self._session.template_markups.SetNthControlPointLabel(self._number_of(label), new)
 
     @_told
     def remove(self, label: str) -> None:
         """Remove a landmark of the template, and with it its results."""
+        if self._session.protocol:
+            return
         self._session.scene.SaveStateForUndo()
         self._session.template_markups.RemoveNthControlPoint(self._number_of(label))
 
@@ -147,6 +149,10 @@ class UserActions:
             self._session.show_heat_map()
         elif not wanted and self._session.heat_map_shown:
             self._session.hide_heat_map()
+
+    @_told
+    def _take_protocol(self, protocol: str) -> None:
+        self._controller.choose_protocol(protocol)
 
     @_told
     def _take_corrections(self, use: bool) -> None:

@@ -15,15 +15,20 @@ from ..utils.translation import _
 
 def titles(session: TransferSession) -> dict[str, dict[str, str]]:
     """Role, study date and name of each scan, by its key: not every scan has a place on the page."""
-    template = session.template_volume
-    if template is None:
+    template, follow_ups = session.template_volume, session.follow_ups
+    if template is None and not session.protocol:
         return {}
-    follow_ups = session.follow_ups
-    roles = [_("Follow-up {number}").format(number=number) for number in range(1, len(follow_ups) + 1)]
+    one, several = (
+        (_("Scan"), _("Scan {number}")) if session.protocol else (_("Follow-up"), _("Follow-up {number}"))
+    )
+    roles = [several.format(number=number) for number in range(1, len(follow_ups) + 1)]
     if len(follow_ups) == 1:
-        roles = [_("Follow-up")]
-    first = {"role": _("Template"), "date": study_date(template) or "", "name": template.GetName()}
-    return {scan_key(template): first} | {
+        roles = [one]
+    shown = {}
+    if template is not None:
+        about = {"role": _("Template"), "date": study_date(template) or "", "name": template.GetName()}
+        shown[scan_key(template)] = about
+    return shown | {
         scan.key: {"role": role, "date": scan.date or "", "name": scan.name}
         for role, scan in zip(roles, follow_ups, strict=True)
     }
@@ -31,6 +36,8 @@ def titles(session: TransferSession) -> dict[str, dict[str, str]]:
 
 def welcome(session: TransferSession) -> str:
     """What to do first, where views are missing."""
+    if session.protocol:
+        return _("Open a scan as a follow-up: the named landmarks appear on it.")
     if session.template_volume is None:
         return _("Open a template scan and a follow-up to begin.")
     return _("Open a follow-up: the points of the template appear on it.")

@@ -11,6 +11,7 @@ _EXPORTS = {
     "HeatMapReply": "messages",
     "ScanData": "messages",
     "TransferReply": "messages",
+    "WorkerLocateRequest": "messages",
     "WorkerTransferRequest": "messages",
     "WorkerClient": "client",
     "WorkerFailure": "messages",

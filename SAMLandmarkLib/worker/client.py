@@ -19,7 +19,7 @@ from ..utils.translation import _, unpack
 from . import failures, replies
 from .child import ChildProcess
 from .command import worker_command
-from .messages import EmbedReply, HeatMapReply, ScanData, TransferReply, WorkerTransferRequest
+from .messages import EmbedReply, HeatMapReply, ScanData, TransferReply, WorkerRequest
 from .pending import OnFailed, OnProgress, Pending
 from .private_folder import PrivateFolder
 from .protocol import LOG_NAME
@@ -112,12 +112,12 @@ class WorkerClient:
 
     def transfer(
         self,
-        request: WorkerTransferRequest,
+        request: WorkerRequest,
         on_done: Callable[[TransferReply], None] | None = None,
         on_failed: OnFailed | None = None,
         on_progress: OnProgress | None = None,
     ) -> int:
-        """Find landmarks of a template in a target; scans that are not embedded yet are embedded first."""
+        """Find landmarks of a template or a protocol in a target; scans that are not embedded yet are embedded first."""
         pending = Pending(
             request.scan_keys,
             lambda result: replies.transfer_reply(request, result),

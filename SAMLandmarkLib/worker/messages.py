@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,14 +48,43 @@ class WorkerTransferRequest:
 
 
 @dataclass(frozen=True)
+class WorkerLocateRequest:
+    """The landmarks of a protocol that are to be found in a target, without a template.
+
+    `protocol` is the name of a bundled one or an atlas file; None lets the bundled one be chosen that fits the target.
+    """
+
+    target_key: str
+    protocol: str | None = None
+
+    template_key: ClassVar[str] = ""
+    labels: ClassVar[Sequence[str]] = ()
+    """None: the protocol tells them with its answer."""
+
+    @property
+    def scan_keys(self) -> tuple[str, ...]:
+        """The keys of all scans that take part."""
+        return (self.target_key,)
+
+
+WorkerRequest = WorkerTransferRequest | WorkerLocateRequest
+"""What asks for landmarks of a target."""
+
+
+@dataclass(frozen=True)
 class TransferReply:
-    """The landmarks of one target in the order of the request, LPS mm; `notes` lists fallbacks and warnings."""
+    """The landmarks of one target in the order of the request or the protocol, LPS mm.
+
+    `notes` lists fallbacks and warnings, `remarks` what is to be said about this target: which protocol was chosen for it,
+    and that it does not show what the protocol is of. `template_key` is empty where a protocol was asked for.
+    """
 
     template_key: str
     target_key: str
     answers: tuple[TransferredLandmark, ...]
     provenance: dict[str, Any]
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Requests, `{"id": 7, "do": …}`; a scan is `{"key", "name", "file", "ijk_to_lps
     embed       "scans": [scan]
     transfer    "scans": [scan, …], "template", "target": keys, "labels", "points_lps",
                 "extra_templates": [[key, labels, points_lps], …]
+    locate      "scans": [scan], "target": key, "protocol": name, atlas file or null for the bundled one that fits
     prepare     "scans", "template", "target": does early what the first transfer of a pair would do
     heat_map    "scans", "template", "target", "point_lps", "file" to be written
     describe    what computes here
@@ -24,7 +25,7 @@ Answers, `{"id": 7, "event": …}`:
     done        "result": what the request asked for
     failed      "kind", "message": one sentence; with "id": null for a line that was no request
 
-Sentences are `translation.pack`ed: "message", the "warnings" and "notes" of a result, its "device_name".
+Sentences are `translation.pack`ed: "message", the "warnings", "notes" and "remarks" of a result, its "device_name".
 
 and, without "id", `{"event": "started"}` first of all, and `{"event": "stopped", "kind", "message"}` where nothing can
 be computed and the worker ends.
@@ -39,7 +40,7 @@ import json
 from typing import Any
 
 LOG_NAME = "worker.log"
-REQUESTS = ("configure", "embed", "transfer", "prepare", "heat_map", "describe", "test", "forget")
+REQUESTS = ("configure", "embed", "transfer", "locate", "prepare", "heat_map", "describe", "test", "forget")
 EVENTS = ("started", "progress", "done", "failed", "stopped")
 
 

@@ -10,11 +10,13 @@ import numpy as np
 from ..core.results import TransferredLandmark
 from ..utils.errors import UsageError
 from ..utils.translation import _, unpack
-from .messages import EmbedReply, HeatMapReply, TransferReply, WorkerTransferRequest
+from .messages import EmbedReply, HeatMapReply, TransferReply, WorkerLocateRequest, WorkerRequest
 
 
-def transfer_message(request: WorkerTransferRequest) -> dict[str, Any]:
-    """A transfer request for the protocol. Raises UsageError where labels and points do not fit together."""
+def transfer_message(request: WorkerRequest) -> dict[str, Any]:
+    """A request for landmarks in types of JSON. Raises UsageError where labels and points do not fit together."""
+    if isinstance(request, WorkerLocateRequest):
+        return {"do": "locate", "target": request.target_key, "protocol": request.protocol}
     return {
         "do": "transfer",
         "template": request.template_key,
@@ -27,11 +29,13 @@ def transfer_message(request: WorkerTransferRequest) -> dict[str, Any]:
     }
 
 
-def transfer_reply(request: WorkerTransferRequest, result: dict[str, Any]) -> TransferReply:
-    """The answer to a transfer request."""
+def transfer_reply(request: WorkerRequest, result: dict[str, Any]) -> TransferReply:
+    """The answer to a request for landmarks."""
     answers = tuple(map(TransferredLandmark.from_document, result["answers"]))
-    notes = tuple(unpack(note) for note in result["notes"])
-    return TransferReply(request.template_key, request.target_key, answers, result["provenance"], notes)
+    notes, remarks = (tuple(unpack(text) for text in result[name]) for name in ("notes", "remarks"))
+    return TransferReply(
+        request.template_key, request.target_key, answers, result["provenance"], notes, remarks
+    )
 
 
 def embed_reply(key: str, result: dict[str, Any]) -> EmbedReply:

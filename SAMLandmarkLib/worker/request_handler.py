@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.landmarks import LandmarkSet
 from ..core.modality import modality_of
+from ..core.results import TransferResult
 from ..core.volume import Volume
 from ..engine.runtime import EngineRuntime
 from ..engine.scans import EmbeddedScan
@@ -59,6 +60,7 @@ class RequestHandler:
         """The result of a job other than embedding, whose scans are embedded."""
         actions: dict[str, Callable[[WorkerJob, Scans], Any]] = {
             "transfer": self._transfer,
+            "locate": self._locate,
             "prepare": self._prepare,
             "heat_map": self._heat_map,
             "describe": lambda job, scans: self._describe(),
@@ -82,10 +84,22 @@ class RequestHandler:
             scans[given["target"]],
             [(scans[key], _landmarks(labels, points)) for key, labels, points in given["extra_templates"]],
         )
+        return self._answered(result)
+
+    def _locate(self, job: WorkerJob, scans: Scans) -> dict[str, Any]:
+        result = self.runtime.locate(scans[job.arguments["target"]], job.arguments["protocol"])
+        atlas = result.provenance["atlas"]
+        # its name and checksum stand there; where SAMLandmark lies on this computer is nobody's business
+        sources = {**result.provenance["sources"], "template": None, "landmarks": None}
+        result = replace(result, provenance={**result.provenance, "sources": sources})
+        return self._answered(result, [text for text in (atlas["choice"], *atlas["doubts"]) if text])
+
+    def _answered(self, result: TransferResult, remarks: Sequence[str] = ()) -> dict[str, Any]:
         answers = to_json(
             {"answers": [item.to_document() for item in result], "provenance": result.provenance}
         )
-        return {**answers, "notes": [pack(note) for note in self.runtime.notes]}
+        texts = {"notes": self.runtime.notes, "remarks": remarks}
+        return {**answers, **{name: [pack(text) for text in said] for name, said in texts.items()}}
 
     def _prepare(self, job: WorkerJob, scans: Scans) -> None:
         template = scans[job.arguments["template"]]

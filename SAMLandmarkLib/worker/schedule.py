@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 Embedded = TypeVar("Embedded")
 
-_RANK = {"describe": 0, "test": 0, "transfer": 1, "heat_map": 1, "embed": 2, "prepare": 3}
+_RANK = {"describe": 0, "test": 0, "transfer": 1, "locate": 1, "heat_map": 1, "embed": 2, "prepare": 3}
 """Lower comes first; within a rank, what was asked first."""
 
 

@@ -66,6 +66,7 @@ class Photographer:
         self.lesion_step()
         self.batch_step()
         self.advanced_step()
+        self.named_landmarks()
 
     def load_pair(self) -> None:
         """Load the sample pair with the dates of the tutorial (the scans lie 33 days apart)."""
@@ -213,6 +214,19 @@ class Photographer:
             lambda: user.ui.testButton.enabled and "torch" in user.ui.modelLabel.text, 240, "tested"
         )
         self.take_panel("slicer-5-advanced")
+
+    def named_landmarks(self) -> None:
+        """Find named landmarks on a scan, without a template, and look at one."""
+        user, ui = self.user, self.user.ui
+        self.only("templateStep", "transferStep", "reviewStep")
+        ui.sourceSelector.setCurrentIndex(
+            [ui.sourceSelector.itemText(n).endswith("abdomen") for n in range(4)].index(True)
+        )
+        self.bench.settle()
+        user.tick("Follow-up CT")
+        user.transfer()
+        user.click_cell(self.row("kidney_upper_pole_left"))
+        self.take("slicer-8-named-landmarks")
 
     def row(self, label: str) -> int:
         """Row of a landmark in the table."""

@@ -22,8 +22,8 @@ def test_names_of_the_ui_are_those_of_the_parameters(bench):
     properties = ElementTree.parse(UI).getroot().iter("property")
     bound = [item.findtext("string") for item in properties if item.get("name") == "SlicerParameterName"]
     assert len(bound) == len(set(bound))
-    # the follow-ups are ticked in a list, for which Slicer has no binding
-    assert set(bound) | {"followUps"} == set(SAMLandmarkParameterNode.allParameters)
+    # the follow-ups are ticked in a list, and protocols are known when the panel is made: Slicer binds neither
+    assert set(bound) | {"followUps", "protocol"} == set(SAMLandmarkParameterNode.allParameters)
 
 
 def test_every_widget_of_the_ui_is_one_that_slicer_has():

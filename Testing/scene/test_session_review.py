@@ -115,11 +115,11 @@ class TestReview:
         answered = transferred.item(june.key, LABELS[0])
         transferred.accept(june.key, LABELS[1])
         move_in_view(may.markups_node, 0, (1.0, 0.0, 0.0))
-        request = transferred.make_request(june.key, LABELS)
+        request = transferred.transfers.make_request(june.key, LABELS)
         ((key, labels, points),) = request.extra_templates
         assert (key, labels) == (may.key, [LABELS[0]])
         assert_allclose(points, [transferred.item(may.key, LABELS[0]).position_lps])
-        assert transferred.make_request(may.key, LABELS).extra_templates == []
+        assert transferred.transfers.make_request(may.key, LABELS).extra_templates == []
         assert worker.busy
         assert worker.wait(TIMEOUT)
         assert transferred.item(june.key, LABELS[0]) != answered

@@ -21,9 +21,10 @@ from SAMLandmarkLib.core.results import Status
 from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.embedding.atlas_file import read_atlas_file, write_atlas_file
 from SAMLandmarkLib.embedding.atlas_metadata import Code, ProtocolLandmark
-from SAMLandmarkLib.engine.atlas import Atlas, bundled_protocols, protocol_files
+from SAMLandmarkLib.engine.atlas import Atlas
 from SAMLandmarkLib.engine.atlas_build import MarkedScan, build_atlas
 from SAMLandmarkLib.engine.locate import NOT_SHOWN
+from SAMLandmarkLib.engine.protocols import bundled_protocols, protocol_files
 from SAMLandmarkLib.engine.transfer import TransferEngine
 from SAMLandmarkLib.models.header import read_header
 from SAMLandmarkLib.models.model_file import tensors_checksum

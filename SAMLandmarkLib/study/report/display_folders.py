@@ -13,5 +13,6 @@ def folders_of(plans: Iterable[PatientPlan]) -> set[Path]:
     plans = tuple(plans)
     templates = [template for plan in plans for template in plan.templates]
     scans = [*(scan for plan in plans for scan in plan.follow_ups), *(item.scan for item in templates)]
-    paths = [*(scan.path for scan in scans), *(template.landmarks for template in templates)]
+    atlases = [path for plan in plans if plan.protocol for path in plan.protocol.files]
+    paths = [*(scan.path for scan in scans), *(template.landmarks for template in templates), *atlases]
     return {path.parent for path in paths}

@@ -8,7 +8,7 @@ from ...reporting.display_paths import without_folders
 from ...reporting.environment import render
 from ...reporting.landmark_pairs import Pair
 from ...reporting.over_time import displacements, distances
-from ...reporting.review_page import DISPLACEMENT_NOTES, LAST_NOTES, crop_notes, origin
+from ...reporting.review_page import DISPLACEMENT_NOTES, LAST_NOTES, NO_TEMPLATE_NOTES, crop_notes, origin
 from ...reporting.scan_sections import ReportScan, section
 from ...reporting.views import Cell, Section, Table, date_cell
 from ..ledger import State
@@ -74,16 +74,18 @@ class PatientReport:
                 yield self._section(scan_key(number), scan)
 
     def _section(self, key: str, scan: ScanOutcome) -> Section:
-        template_scan = self._patient.plan.templates[0].scan
-        template = self._templates.read(template_scan, scan.checksum("template"))
-        follow_up = read_again(scan.scan, scan.checksum("target"))
-        missing = [source.note for source in (template, follow_up) if source.note]
+        template, shown_template = self._patient.plan.template, None
+        sources = [follow_up := read_again(scan.scan, scan.checksum("target"))]
+        if template is not None:
+            sources.insert(0, self._templates.read(template.scan, scan.checksum("template")))
+            shown_template = _report_scan("template", template.scan, sources[0])
+        missing = [source.note for source in sources if source.note]
         self.notes += [note for note in missing if note not in self.notes]
         return section(
-            _report_scan("template", template_scan, template),
+            shown_template,
             _report_scan(key, scan.scan, follow_up),
             self._review,
-            notes=(*missing, *_warnings(scan)),
+            notes=(*missing, *_about_choice(scan), *_warnings(scan)),
             reviewed=False,
             same_patient=self._patient.plan.own_baseline,
         )
@@ -91,9 +93,10 @@ class PatientReport:
     def _notes(self) -> str:
         if not self._review.scans:
             return LAST_NOTES
-        own = self._patient.plan.own_baseline
+        plan = self._patient.plan
         crops = crop_notes([scan.provenance for scan in self._patient.scans if scan.items])
-        return crops + (DISPLACEMENT_NOTES if own else _OTHER_PATIENT) + LAST_NOTES
+        others = NO_TEMPLATE_NOTES if plan.template is None else _OTHER_PATIENT
+        return crops + (DISPLACEMENT_NOTES if plan.own_baseline else others) + LAST_NOTES
 
 
 def _report_scan(key: str, scan: StudyScan, source: PictureSource) -> ReportScan:
@@ -103,8 +106,13 @@ def _report_scan(key: str, scan: StudyScan, source: PictureSource) -> ReportScan
 
 
 def _warnings(scan: ScanOutcome) -> list[str]:
-    told = scan.provenance.get("warnings", {}).get("target", [])
-    return [f"Warning: {without_folders(message, [scan.scan.path.parent])}" for message in told]
+    return [f"Warning: {without_folders(message, [scan.scan.path.parent])}" for message in scan.warnings]
+
+
+def _about_choice(scan: ScanOutcome) -> list[str]:
+    """Which protocol was chosen for a scan and why, where there was a choice."""
+    choice = scan.provenance.get("atlas", {}).get("choice")
+    return [choice] if choice else []
 
 
 # ---- tables
@@ -117,6 +125,9 @@ def _scans_table(patient: PatientOutcome) -> Table:
 
 
 def _template_rows(patient: PatientOutcome) -> Iterator[list[object]]:
+    if (protocol := patient.plan.protocol) is not None:
+        files = ", ".join(path.name for path in protocol.files)
+        yield [protocol.title, "", "atlas", files, "", "", "", "", ""]
     for number, template in enumerate(patient.plan.templates):
         scan = template.scan
         role = "further template" if number else "template"
@@ -129,7 +140,7 @@ def _follow_up_rows(patient: PatientOutcome) -> Iterator[list[object]]:
         yield [
             scan_cell(scan.scan, f"#{scan_key(number)}" if scan.items else ""),
             date_cell(scan.scan.date),
-            Cell("follow-up", kind="whole"),
+            Cell("follow-up" if patient.plan.templates else "scan", kind="whole"),
             scan.scan.path.name,
             *result_cells(scan),
         ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ... import __version__
 from ...reporting.display_paths import counted, without_folders
 from ...reporting.environment import render
-from ...reporting.review_page import LAST_NOTES, origin
+from ...reporting.review_page import LAST_NOTES, atlas_patients, origin
 from ...reporting.views import Cell, Facts, Section, Table, Tile, date_cell
 from ...review import ReviewItem
 from ...review.words import error_limits_text
@@ -101,13 +101,16 @@ def _scans(study: StudyOutcome) -> Section:
 
 
 def _patient_cells(patient: PatientOutcome) -> list[object]:
-    template = patient.plan.templates[0].scan
+    page = Cell(patient.patient, href=patient_address(patient.patient))
+    if patient.plan.template is None:
+        return [page, patient.plan.source_name]
+    template = patient.plan.template.scan
     owner = f"{template.patient}, " if not patient.plan.own_baseline and template.patient else ""
     if template.date:
         told: object = Cell(template.date, kind="date", prefix=owner)
     else:
         told = Cell(template.name, prefix=owner) if owner else template.name
-    return [Cell(patient.patient, href=patient_address(patient.patient)), told]
+    return [page, told]
 
 
 def _scan_cells(scan: ScanOutcome) -> list[object]:
@@ -134,6 +137,8 @@ def _how(study: StudyOutcome, scans: Sequence[ScanOutcome]) -> Section:
     if study.plan.rule:
         facts["Which scans"] = without_folders(study.plan.rule, folders_of(study.plan.patients))
     facts |= dict(_flat(study.settings))
+    if patients := atlas_patients(scan.provenance for scan in scans):
+        facts["Atlas patients"] = patients
     written = sorted(scan.document["written_at"] for scan in scans if scan.document.get("written_at"))
     if written:
         facts["Results written"] = _span(written[0], written[-1])
