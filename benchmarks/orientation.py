@@ -90,7 +90,8 @@ class Judged:
 
     def told(self, stored: Flip) -> Flip:
         """The axes that are said to be reversed where the target is stored with some reversed."""
-        if flip := likely_flip(lambda flip: self.agreements[tuple(sorted({*flip} ^ {*stored}))], 3):
+        reversed_too = {flip: self.agreements[tuple(sorted({*flip} ^ {*stored}))] for flip in self.agreements}
+        if flip := likely_flip(reversed_too):
             return flip
         # with other axes reversed too, nothing is known of the evidence, which was not asked for then
         evidence = {(): self.evidence, (0,): -self.evidence}.get(stored, -1.0)
@@ -99,7 +100,7 @@ class Judged:
 
 def judged(template: Embedding, target: Embedding, model: RememberingModel) -> Judged:
     middle = FlippedMiddle(template, target, model)
-    agreements = {flip: middle.agreement(flip) for flip in flips_of(range(3))}
+    agreements = {flip: middle.agreement(flip) for flip in flips_of(3)}
     return Judged(agreements, mirror_evidence(template, target, model))
 
 

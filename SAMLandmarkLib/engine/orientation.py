@@ -1,7 +1,8 @@
 """Whether a scan seems to be stored upside down or mirrored under an unchanged header.
 
 Such a scan still looks like anatomy. Turned upside down or front to back, hardly a point of the template leads to it and
-back; then its middle is embedded again, on the searched level alone, with axes reversed.
+back; then its middle is embedded again, on the searched level alone, in each of the eight ways in which axes can be
+reversed.
 
 A mirror image from left to right fits the template nearly as well as the scan does, since bodies are nearly symmetric. So
 it is judged by what is not: how much worse each point of the target fits the target's own mirror image tells how much
@@ -11,7 +12,7 @@ worse its mirror image should fit the template, or how much better, where the ta
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -55,12 +56,9 @@ def orientation_doubt(
     """
     if consistent >= MOST_CONSISTENT or not len(target.support_points_lps):
         return ""
-    axes = model.modality.spatial_axes
-    if consistent < FEW_CONSISTENT and (
-        flip := likely_flip(FlippedMiddle(template, target, model).agreement, axes)
-    ):
+    if consistent < FEW_CONSISTENT and (flip := likely_flip(_agreements(template, target, model))):
         return _doubt(flip)
-    if axes == 3 and template.has_image:
+    if model.modality.spatial_axes == 3 and template.has_image:
         evidence = mirror_evidence(template, target, model)
         return _doubt(_LEFT_RIGHT) if evidence >= LEAST_EVIDENCE else ""
     return ""
@@ -160,24 +158,14 @@ def _common_shift(shifts: np.ndarray, tolerance_mm: float) -> np.ndarray:
 # ---- any axes
 
 
-def flips_of(axes: Iterable[int]) -> list[Flip]:
-    """All sets of some axes, none first."""
-    axes = tuple(axes)
+def flips_of(spatial_axes: int) -> list[Flip]:
+    """All sets of axes, none first."""
+    axes = range(spatial_axes)
     return [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
 
 
-def likely_flip(agreement: Callable[[Flip], float], spatial_axes: int) -> Flip:
-    """The axes that are reversed, () where they hardly are, by how well the target fits with each reversed (`FlippedMiddle`).
-
-    Bodies are nearly symmetric from left to right, so in three dimensions that axis is reversed with the best of the others
-    alone; by itself, the evidence for a mirror image judges it.
-    """
-    symmetric = _LEFT_RIGHT if spatial_axes == 3 else ()
-    flips = flips_of({*range(spatial_axes)} - {*symmetric})
-    agreements = {flip: agreement(flip) for flip in flips}
-    if symmetric:
-        best = max(flips[1:], key=agreements.__getitem__)
-        agreements[symmetric + best] = agreement(symmetric + best)
+def likely_flip(agreements: Mapping[Flip, float]) -> Flip:
+    """The axes that are reversed, () where they hardly are, by how well the target fits with each reversed (`FlippedMiddle`)."""
     flip = max(agreements, key=agreements.__getitem__)
     return flip if agreements[flip] >= max(_LEAST_AGREEMENT, _BETTER * agreements[()]) else ()
 
@@ -193,6 +181,11 @@ class FlippedMiddle:
         """Which part of its points agrees on a shift where these axes are reversed, from 0 to 1."""
         points_lps = _flipped_points(self._points_lps, self._middle, flip)
         return _agreement(points_lps, searched_level(self._middle, self._model, flip), self._template)
+
+
+def _agreements(template: Embedding, target: Embedding, model: EmbeddingModel) -> dict[Flip, float]:
+    middle = FlippedMiddle(template, target, model)
+    return {flip: middle.agreement(flip) for flip in flips_of(model.modality.spatial_axes)}
 
 
 def _middle(scan: Embedding) -> tuple[Image, np.ndarray]:

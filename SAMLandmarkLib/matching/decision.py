@@ -18,6 +18,7 @@ DEFAULTS = DecisionOptions()
 OUTSIDE_TEMPLATE = "outside template"
 OUTSIDE_FIELD_OF_VIEW = "outside field of view"
 NOT_DEFINED = "not defined in the template"
+FROM_ITS_SURROUNDINGS = "mm from where the surroundings place it"
 NO_CONSISTENT_MATCH = "no consistent match"
 UNLIKE = "the scan hardly resembles the template"
 
@@ -80,6 +81,11 @@ def lost(answer: TransferredLandmark, calibration: Calibration) -> TransferredLa
     )
 
 
+def is_out_of_place(answer: TransferredLandmark) -> bool:
+    """Whether an answer is doubted because its surroundings put it elsewhere, or out of the target."""
+    return answer.reason == OUTSIDE_FIELD_OF_VIEW or answer.reason.endswith(FROM_ITS_SURROUNDINGS)
+
+
 def missing(label: str, point: np.ndarray) -> TransferredLandmark:
     """The answer for a point `(3,)` that the template does not show."""
     reason = OUTSIDE_TEMPLATE if np.isfinite(point).all() else NOT_DEFINED
@@ -113,7 +119,7 @@ def _reason(evidence: PointMatches, row: int, options: DecisionOptions = DEFAULT
     if cycle > options.inconsistent_cycle_mm:
         return f"{NO_CONSISTENT_MATCH}: leads back {cycle:.0f} mm beside the landmark"
     if deviation > max(options.far_deviation_mm, options.far_deviation_sigmas * sigma):
-        return f"{deviation:.0f} mm from where the surroundings place it"
+        return f"{deviation:.0f} {FROM_ITS_SURROUNDINGS}"
     if evidence.matches.margin[row] < options.ambiguous_margin:
         return "another place looks almost the same"
     return "low similarity"

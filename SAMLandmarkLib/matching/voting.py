@@ -14,6 +14,7 @@ import numpy as np
 from ..core.matching_options import VotingOptions
 from ..core.results import Candidate, Status, TransferredLandmark
 from .confidence import SUREST, Calibration, vote_features
+from .decision import is_out_of_place
 
 DEFAULTS = VotingOptions()
 DISAGREEMENT = "the templates disagree"
@@ -60,7 +61,7 @@ def voted(
     """One answer out of those of several templates to one landmark; the only one where there is one.
 
     All but position, confidence and what follows from them is that of the surest answer beside the mode. Where that
-    one says that the landmark is missing, it is.
+    one says that the landmark is missing, it is; where its surroundings put it elsewhere, the vote is no surer than it.
     """
     if len(answers) == 1:
         return answers[0]
@@ -72,6 +73,9 @@ def voted(
         return lead
     features = vote_features(confidence, result.beside, result.lead)
     sure = float(calibration.vote_confidence(features[None])[0])
+    if is_out_of_place(lead):
+        # templates err together where what they look for is not shown: from a kidney's pole to the tip of the spleen
+        sure = min(sure, lead.confidence)
     status = calibration.status(sure)
     own = Candidate(result.position_lps, lead.similarity)
     return replace(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from SAMLandmarkLib.core.results import Candidate, Status, TransferredLandmark
 from SAMLandmarkLib.matching.confidence import Calibration
+from SAMLandmarkLib.matching.decision import FROM_ITS_SURROUNDINGS, OUTSIDE_FIELD_OF_VIEW
 from SAMLandmarkLib.matching.voting import DISAGREEMENT, vote, voted
 
 CALIBRATION = Calibration()
@@ -51,6 +54,16 @@ def test_agreement_is_believed_and_disagreement_doubted():
     assert len(agreed.candidates) == 1
     assert disputed.status is not Status.FOUND
     np.testing.assert_allclose(disputed.candidates[1].position_lps, AWAY)
+
+
+@pytest.mark.parametrize("reason", [OUTSIDE_FIELD_OF_VIEW, f"57 {FROM_ITS_SURROUNDINGS}"])
+def test_agreement_on_a_place_that_the_surroundings_contradict_is_not_believed(reason):
+    """As where the scan ends above a kidney's lower pole, and all take the tip of the spleen for it."""
+    apart = [dataclasses.replace(answer(HERE + shift, 0.77), reason=reason) for shift in (0.0, 1.0, 2.0)]
+    agreed = voted(apart, CALIBRATION)
+    assert agreed.status is Status.DOUBTFUL
+    assert agreed.reason == reason
+    assert agreed.confidence <= 0.77
 
 
 def test_sure_answers_to_different_places_are_not_found():
