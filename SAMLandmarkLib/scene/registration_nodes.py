@@ -8,7 +8,6 @@ scans, so that a scene that was saved and loaded still knows them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from .volumes import REGISTERED_ATTRIBUTE, VOLUME_CLASS, ijk_to_ras
 
 _TEMPLATE, _FOLLOW_UP = "SAMLandmark.Template", "SAMLandmark.FollowUp"
 _TRANSFORM_CLASS = "vtkMRMLTransformNode"
-_GRID_SPACING_MM = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +104,6 @@ def show_grid(transform: TransformNode, shown: bool) -> None:
     display.SetVisibility(shown)
 
 
-def show_grid_in(transform: TransformNode, view_ids: Sequence[str]) -> None:
-    """Draw the grid of a transform in these views only; in all where none are given."""
-    display = transform.GetDisplayNode()
-    if display is not None and list(display.GetViewNodeIDs()) != list(view_ids):
-        display.SetViewNodeIDs(list(view_ids))
-
-
 def _find(class_name: str, template: VolumeNode, follow_up: VolumeNode) -> Any:
     scene = template.GetScene()
     # a scan that was just removed is in no scene
@@ -126,8 +117,6 @@ def _find(class_name: str, template: VolumeNode, follow_up: VolumeNode) -> Any:
 def _new_transform(template: VolumeNode, follow_up: VolumeNode) -> TransformNode:
     name = _("{follow_up} to {template}")
     node: TransformNode = _new(_TRANSFORM_CLASS, name, template, follow_up)
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetGridSpacingMm(_GRID_SPACING_MM)
     show_grid(node, False)
     return node
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,10 @@ import numpy as np
 
 from ..registration.files import TRANSFORM_NAME
 from ..registration.registration_job import VOXELS_NAME, write_job
-from ..scene.layout import slice_node_ids
 from ..scene.registration_nodes import (
     RegistrationNodes,
     grid_shown,
     show_grid,
-    show_grid_in,
     write_registration,
 )
 from ..scene.views import hide_overlay, overlay_shown, show_overlay
@@ -24,7 +23,7 @@ from ..utils.errors import OutputError, RegistrationError, UsageError
 from ..utils.translation import _
 from ..worker.private_folder import PrivateFolder
 from .background_job import BackgroundJob
-from .background_process import Prepare, no_room
+from .background_process import no_room
 from .context import SessionContext
 from .job_scans import NodeScan, write_voxels
 from .scans import SessionScan
@@ -44,16 +43,13 @@ class _Pair:
 
 
 class RegistrationControl:
-    """Registers follow-ups to the template; listeners of the session hear `Change.REGISTRATION`.
-
-    `text` tells how far the work is, or why it ended without a result.
-    """
+    """Registers follow-ups to the template; listeners of the session hear `Change.REGISTRATION`."""
 
     def __init__(self, context: SessionContext) -> None:
-        self.text = ""
         self._context = context
         self._job = BackgroundJob(_MODULE, self._went_on, self._ended)
         self._pair: _Pair | None = None
+        self._told = ("", "")
 
     @property
     def running(self) -> bool:
@@ -64,6 +60,11 @@ class RegistrationControl:
     def fraction(self) -> float:
         """How much of the work is done, 0 to 1."""
         return self._job.fraction
+
+    def text(self, follow_up_key: str) -> str:
+        """How far the work is, or else why that for this follow-up ended without a result; "" where nothing is to be told."""
+        key, text = self._told
+        return text if self.running or key == follow_up_key else ""
 
     def blocking_reason(self, follow_up_key: str) -> str:
         """What keeps a follow-up from being registered, in a sentence for the user; "" where nothing does."""
@@ -84,6 +85,8 @@ class RegistrationControl:
         ones of the same scans. Raises UsageError with the blocking_reason where there is one, or where one is running.
         """
         self._scans(follow_up_key)
+        if not self.running:
+            self._told = follow_up_key, ""
         # what the worker computes is in the cache then, and is not computed twice
         self._job.begin_when(lambda: not self._context.jobs.busy, lambda: self._start(follow_up_key, profile))
 
@@ -114,7 +117,7 @@ class RegistrationControl:
     def remove(self, follow_up_key: str) -> None:
         """Take the outputs of a follow-up out of the scene; what was hung under the transform is back in its own frame."""
         self.outputs(follow_up_key).remove()
-        self._say("")
+        self._changed()
 
     def is_over_template(self, follow_up_key: str) -> bool:
         """Whether the registered volume of a follow-up lies over the template in its views."""
@@ -137,22 +140,10 @@ class RegistrationControl:
         return transform is not None and grid_shown(transform)
 
     def show_grid(self, follow_up_key: str, shown: bool) -> None:
-        """Draw the transform of a follow-up as a grid over the template, or not."""
+        """Draw the transform of a follow-up as a grid, or not; Slicer draws it in every slice view."""
         transform = self.outputs(follow_up_key).transform
         if transform is not None:
             show_grid(transform, shown)
-            self.show_grids_on_template()
-
-    def show_grids_on_template(self) -> None:
-        """Let grids be drawn in the views of the template only, where it has its own; they lie in its frame."""
-        template, apart = self._context.jobs.template, bool(self._context.viewing.shown)
-        if template is None:
-            return
-        views = slice_node_ids(self._context.scene, template.key) if apart else []
-        for scan in self._context.jobs.follow_ups:
-            transform = self.outputs(scan.key).transform
-            if transform is not None:
-                show_grid_in(transform, views)
 
     # ---- the process
 
@@ -166,25 +157,21 @@ class RegistrationControl:
 
     def _start(self, follow_up_key: str, profile: str) -> None:
         template, follow_up = self._scans(follow_up_key)
-        try:
-            results = PrivateFolder()
-        except OSError as error:
-            raise OutputError(no_room(error)) from error
+        frames = [upright_from_own(scan.node) for scan in (template, follow_up)]
+        scans = [
+            NodeScan.of(scan.node, number, frames[number])
+            for number, scan in enumerate((template, follow_up))
+        ]
+        names, worker = [template.name, follow_up.name], self._context.jobs.worker
+        results = _private_folder()
+
+        def write(folder: Path, canceled: Callable[[], bool]) -> None:
+            described = [scan.described for scan in scans]
+            write_voxels(folder, scans, canceled)
+            write_job(folder, described, names, frames, profile, worker.settings, results.path)
+
         self._pair = _Pair(template.key, follow_up.key, follow_up.name, results)
-        job = self._described((template, follow_up), profile, results.path)
-        self._job.start(job, self._context.jobs.worker, _("Starting."))
-
-    def _described(self, scans: tuple[SessionScan, SessionScan], profile: str, output: Path) -> Prepare:
-        """A function for another thread that describes the job in files; the scene is read here."""
-        frames = [upright_from_own(scan.node) for scan in scans]
-        taken = [NodeScan.of(scan.node, number, frames[number]) for number, scan in enumerate(scans)]
-        names, settings = [scan.name for scan in scans], self._context.jobs.worker.settings
-
-        def write(folder: Path, canceled: Any) -> None:
-            write_voxels(folder, taken, canceled)
-            write_job(folder, [scan.described for scan in taken], names, frames, profile, settings, output)
-
-        return write
+        self._job.start(write, worker, _("Starting."))
 
     def _went_on(self) -> None:
         self._say(self._job.text)
@@ -218,26 +205,36 @@ class RegistrationControl:
             self._pair = None
 
     def _say(self, text: str) -> None:
-        self.text = text
+        self._told = self._told[0], text
+        self._changed()
+
+    def _changed(self) -> None:
         self._context.notices.notify(Change.REGISTRATION)
+
+
+def _private_folder() -> PrivateFolder:
+    try:
+        return PrivateFolder()
+    except OSError as error:
+        raise OutputError(no_room(error)) from error
 
 
 def registration_words(facts: dict[str, Any]) -> str:
     """What is known of a registration, in sentences; "" where nothing is.
 
     >>> registration_words({"profile": "affine", "consistent_points": 900.0, "searched_points": 1500.0})
-    'Profile affine; 900 of 1500 points found in both scans agree.'
+    'Profile affine: 900 of 1500 matched points agree on the map.'
     """
     try:
         parts = [
-            _("Profile {profile}; {agreeing:.0f} of {searched:.0f} points found in both scans agree.").format(
+            _("Profile {profile}: {agreeing:.0f} of {searched:.0f} matched points agree on the map.").format(
                 profile=facts["profile"],
                 agreeing=facts["consistent_points"],
                 searched=facts["searched_points"],
             )
         ]
         if "folded_percent" in facts:
-            regular = _("{folded:.1f} % of the body folds; the inverse is off by {error:.1f} mm (median).")
+            regular = _("{folded:.1f} % of the body folds; the inverse is off by {error:.2f} mm (median).")
             parts.append(
                 regular.format(folded=facts["folded_percent"], error=facts["inverse_error_median_mm"])
             )

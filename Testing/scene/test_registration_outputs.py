@@ -92,7 +92,7 @@ def registered_scene(
     session.set_template(april, scene.GetFirstNodeByName("Landmarks"))
     session.set_follow_ups([may])
     register(session)
-    assert session.registrations.text == "", session.registrations.text
+    assert session.registrations.text(session.follow_ups[0].key) == ""
     session.close()
     registration, upright = registration_of(settings, april, may), upright_from_own(may)
     assert scene.WriteToMRB(path, None)
@@ -201,7 +201,7 @@ def test_a_saved_scene_keeps_the_outputs_and_no_list_takes_them_for_scans(regist
     nodes, scene = outputs(registered), registered.scene
     assert nodes.transform.GetName() == "May to April" and len(nodes.existing) == 2
     words = registration_words(nodes.facts)
-    assert words.startswith("Profile fast; ") and "% of the body folds" in words
+    assert words.startswith("Profile fast: ") and "% of the body folds" in words
     assert volume_names(scene) == ["April", "May", "May registered to April"]
     assert [node.GetName() for node in selectable_scans(scene)] == ["April", "May"]
     assert [node.GetName() for node in Beginning.of_scene(scene).follow_ups] == ["May"]
@@ -285,7 +285,7 @@ def test_scans_that_show_different_things_are_refused_in_a_sentence(hopeless):
     heard: list[Change] = []
     hopeless.add_listener(heard.append)
     register(hopeless)
-    text = hopeless.registrations.text
+    text = hopeless.registrations.text(hopeless.follow_ups[0].key)
     assert text.startswith("Noise: ") and "same part of the body" in text, text
     assert outputs(hopeless).existing == [] and volume_names(hopeless.scene) == ["April", "Noise"]
     assert not slicer.util.getNodesByClass("vtkMRMLTransformNode", hopeless.scene)
@@ -302,7 +302,7 @@ def test_a_registration_is_canceled_and_only_one_runs(hopeless):
         registrations.register(key)
     wait_for(hopeless, lambda: registrations._job._process._process is not None, SECONDS)
     registrations.cancel()
-    assert registrations.text == "Canceled." and not registrations.running and not results.exists()
+    assert registrations.text(key) == "Canceled." and not registrations.running and not results.exists()
     assert outputs(hopeless).existing == []
 
 
@@ -314,7 +314,7 @@ def test_a_process_that_dies_and_a_scan_that_is_gone_are_told(hopeless):
     wait_for(hopeless, lambda: process._process is not None, SECONDS)
     os.kill(process._process.pid, signal.SIGKILL)
     wait_for(hopeless, lambda: not registrations.running, SECONDS)
-    assert "ended unexpectedly" in registrations.text and not results.exists()
+    assert "ended unexpectedly" in registrations.text(key) and not results.exists()
     hopeless.set_follow_ups([])
     with pytest.raises(UsageError, match="Choose at least one follow-up"):
         registrations.register(key)
