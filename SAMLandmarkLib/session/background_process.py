@@ -46,7 +46,9 @@ class BackgroundProcess:
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._prepare = prepare
         self._command = [*python, "-c", _START, str(_PACKAGE_PARENT), module]
-        self._environment = {**(os.environ if environment is None else environment), "PYTHONUTF8": "1"}
+        given = os.environ if environment is None else environment
+        # its threads that wait must not keep a core busy: the window and the worker need them
+        self._environment = {"OMP_WAIT_POLICY": "PASSIVE", **given, "PYTHONUTF8": "1"}
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
         self._changing = threading.Lock()
