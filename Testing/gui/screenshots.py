@@ -195,12 +195,12 @@ class Photographer:
         self.only("registrationStep")
         user.click(ui.registerButton)
         running = user.session.registrations
-        self.bench.wait_until(lambda: not running.running, 600, "the follow-up is registered")
+        self.bench.wait_until(lambda: not running.running, 1800, "the follow-up is registered")
         # points and lines would hide what is to be compared
         for markups in slicer.util.getNodesByClass("vtkMRMLMarkupsNode"):
             markups.SetDisplayVisibility(False)
         user.click(ui.overTemplateCheckBox)
-        self.take("slicer-8-registration")
+        self.take("slicer-9-registration")
         user.click(ui.overTemplateCheckBox)
 
     def batch_step(self) -> None:
