@@ -20,6 +20,7 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
         "linked": False,
         "only": None,
         "heat_map": False,
+        "registered": False,
         "corrections": False,
         "placing": False,
         "can_place": False,

@@ -41,7 +41,7 @@ class UserActions:
         *("review", "key", "select", "place", "transfer", "cancel", "rename", "remove", "fit"),
         "read_message",
     )
-    VARIABLES = ("orientation", "window", "linked", "only", "heat_map", "corrections")
+    VARIABLES = ("orientation", "window", "linked", "only", "heat_map", "registered", "corrections")
 
     def __init__(self, controller: Controller) -> None:
         self._controller, self._session, self._state = controller, controller.session, controller.state
@@ -93,6 +93,7 @@ class UserActions:
     def cancel(self) -> None:
         """Stop what runs."""
         self._session.cancel()
+        self._controller.overlay.switch(False)
 
     @_told
     def rename(self, label: str, new: str) -> None:
@@ -147,6 +148,10 @@ class UserActions:
             self._session.show_heat_map()
         elif not wanted and self._session.heat_map_shown:
             self._session.hide_heat_map()
+
+    @_told
+    def _take_registered(self, wanted: bool) -> None:
+        self._controller.overlay.switch(bool(wanted))
 
     @_told
     def _take_corrections(self, use: bool) -> None:
