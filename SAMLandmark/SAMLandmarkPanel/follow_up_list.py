@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from SAMLandmarkLib.scene import by_study_date, study_date
-from SAMLandmarkLib.scene.volumes import scalar_volumes
+from SAMLandmarkLib.scene.volumes import selectable_scans
 
 _LOOK_MILLISECONDS = 500
 
@@ -83,8 +83,7 @@ class FollowUpList(VTKObservationMixin):
         return item
 
     def _volumes(self) -> list[Any]:
-        shown = [node for node in scalar_volumes(slicer.mrmlScene) if not node.GetHideFromEditors()]
-        others = [node for node in shown if node is not self._template]
+        others = [node for node in selectable_scans(slicer.mrmlScene) if node is not self._template]
         return by_study_date(sorted(others, key=lambda node: node.GetName()))
 
     def _itemChanged(self, item: Any) -> None:

@@ -24,6 +24,7 @@ from .keys import ACTIONS, keyOf
 from .keys_step import KeysStep
 from .lesion_step import LesionStep
 from .parameters import SAMLandmarkParameterNode
+from .registration_step import RegistrationStep
 from .review_step import ReviewStep
 from .shortcuts import Shortcuts
 from .side_by_side import SideBySide
@@ -63,6 +64,9 @@ class Panel(VTKObservationMixin):
         self._exportStep = ExportStep(ui, hints, session)
         self._batchStep = BatchStep(ui, hints, session, lambda: self._installed, self._ensureReady)
         self._lesionStep = LesionStep(ui, hints, session, lambda: self._installed, self._ensureReady)
+        self._registrationStep = RegistrationStep(
+            ui, hints, session, lambda: self._installed, self._ensureReady
+        )
         self._advancedStep = AdvancedStep(ui, hints, self._worker, self._settingsChanged)
         self._sideBySide = SideBySide(ui, hints, session)
         self._viewsStep = ViewsStep(ui, session)
@@ -198,6 +202,7 @@ class Panel(VTKObservationMixin):
             Change.EXPORT: self._exportStep.update,
             Change.BATCH: self._batchStep.update,
             Change.LESIONS: self._lesionStep.update,
+            Change.REGISTRATION: self._registrationStep.update,
             Change.OPENED: self._showOpened,
         }
         updates[change]()
@@ -227,11 +232,13 @@ class Panel(VTKObservationMixin):
     def _updateViews(self) -> None:
         self._sideBySide.update(self._parameters)
         self._viewsStep.updatePages()
+        self._registrationStep.update()
 
     def _updateTransfer(self) -> None:
         self._transferStep.update(self._blockingReason(), self._installed)
         self._batchStep.update()
         self._lesionStep.update()
+        self._registrationStep.update()
         self._reviewStep.updateUndo()
 
     def _blockingReason(self) -> str:

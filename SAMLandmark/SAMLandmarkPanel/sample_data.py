@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
+from typing import Any
 
 CATEGORY = "SAMLandmark"
 PAIR_SAMPLE = "SAMLandmarkPair"
@@ -54,3 +56,21 @@ def registerSampleData() -> None:
         loadFileType=[kind for *_, kind, _ in SAMPLES],
         checksums=[f"SHA256:{checksum}" for *_, checksum in SAMPLES],
     )
+
+
+def loadPair() -> tuple[Any, Any, Any]:
+    """Load the sample pair: the nodes of template, points and follow-up."""
+    import SampleData
+    import slicer
+
+    registerSampleData()
+    SampleData.SampleDataLogic().downloadSamples(PAIR_SAMPLE)
+    return tuple(slicer.util.getNode(name) for name in (TEMPLATE_NAME, POINTS_NAME, FOLLOW_UP_NAME))
+
+
+def knownPlaces() -> dict[str, tuple[float, float, float]]:
+    """The points that were found independently in the follow-up of the pair, LPS mm."""
+    from SAMLandmarkLib.utils.bundled import bundled_folder
+
+    with open(bundled_folder("SampleData") / "followup.csv", encoding="utf-8", newline="") as file:
+        return {row["label"]: tuple(float(row[axis]) for axis in "xyz") for row in csv.DictReader(file)}

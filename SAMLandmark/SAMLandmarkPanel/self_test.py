@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import shutil
 import tempfile
@@ -15,12 +14,13 @@ from typing import Any
 import slicer
 
 from .installation import missingRequirements
-from .sample_data import FOLLOW_UP_NAME, PAIR_SAMPLE, POINTS_NAME, TEMPLATE_NAME, registerSampleData
+from .sample_data import knownPlaces, loadPair
 
 # The whole sample pair takes about ten seconds on two CPU cores; slow laptops get their time.
 _LONGEST_SECONDS = 600
 # Mean error that transfers of the sample pair stay below on any device, mm.
 _MEAN_ERROR_MM = 5.0
+_AFFINE_ERROR_MM = 25.0
 _LABEL = "left_kidney_upper_pole"
 
 
@@ -50,7 +50,7 @@ class SelfTests:
 
     def test_sample_pair_loads_without_network(self) -> None:
         """Both scans and the points of the first appear in the scene."""
-        template, points, followUp = self._loadPair()
+        template, points, followUp = loadPair()
         self.assertEqual(template.GetImageData().GetDimensions(), (253, 253, 115))
         self.assertEqual(followUp.GetImageData().GetDimensions(), (253, 253, 117))
         self.assertEqual(points.GetNumberOfDefinedControlPoints(), 20)
@@ -71,6 +71,7 @@ class SelfTests:
             self._checkFrames,
             self._checkBatch,
             self._checkLesions,
+            self._checkRegistration,
             self._checkExport,
             self._checkSceneFile,
         ):
@@ -90,7 +91,7 @@ class SelfTests:
 
     def _checkPlaces(self, session: Any) -> None:
         """The points arrive near the places that were found independently."""
-        known = self._knownPlaces()
+        known = knownPlaces()
         items = session.state.items(session.follow_ups[0].key)
         errors = [math.dist(item.position_lps, known[label]) for label, item in items.items() if item.usable]
         self.assertGreaterEqual(len(errors), 15)
@@ -213,6 +214,18 @@ class SelfTests:
         for node in (line, *proposed):
             slicer.mrmlScene.RemoveNode(node)
 
+    def _checkRegistration(self, session: Any) -> None:
+        """The transform node takes a point of the template near to where it was found independently."""
+        key = session.follow_ups[0].key
+        session.registrations.register(key, "affine")
+        self._waitWhile(session, lambda: session.registrations.running)
+        outputs = session.registrations.outputs(key)
+        self.assertEqual(len(outputs.existing), 2, session.registrations.text(key))
+        point = session.template_markups.GetNthControlPointPositionWorld(session.labels.index(_LABEL))
+        r, a, s = outputs.transform.GetTransformFromParent().TransformPoint(point)
+        self.assertLess(math.dist((-r, -a, s), knownPlaces()[_LABEL]), _AFFINE_ERROR_MM)
+        session.registrations.remove(key)
+
     def _checkUndo(self, session: Any) -> None:
         """The scene's undo takes a decision back."""
         key = session.follow_ups[0].key
@@ -250,17 +263,10 @@ class SelfTests:
     def _session(self) -> Any:
         return slicer.util.getModuleWidget("SAMLandmark").logic.session
 
-    def _loadPair(self) -> tuple[Any, Any, Any]:
-        import SampleData
-
-        registerSampleData()
-        SampleData.SampleDataLogic().downloadSamples(PAIR_SAMPLE)
-        return tuple(slicer.util.getNode(name) for name in (TEMPLATE_NAME, POINTS_NAME, FOLLOW_UP_NAME))
-
     def _preparedPair(self) -> Any:
         if missing := missingRequirements():
             raise unittest.SkipTest(f"{', '.join(missing)} must be installed first")
-        template, points, followUp = self._loadPair()
+        template, points, followUp = loadPair()
         session = self._session()
         session.set_template(template, points)
         session.set_follow_ups([followUp])
@@ -287,10 +293,3 @@ class SelfTests:
             session.poll()
             self.assertLess(time.monotonic(), end, "It took too long.")
             time.sleep(0.01)
-
-    def _knownPlaces(self) -> dict[str, tuple[float, float, float]]:
-        """The points that were found independently in the follow-up, LPS mm."""
-        from SAMLandmarkLib.utils.bundled import bundled_folder
-
-        with open(bundled_folder("SampleData") / "followup.csv", encoding="utf-8", newline="") as file:
-            return {row["label"]: tuple(float(row[axis]) for axis in "xyz") for row in csv.DictReader(file)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -39,17 +40,19 @@ def dense_field(
     start_lps: Tensor,
     grid: CanonicalGrid,
     settings: DenseSettings = DenseSettings(),
+    tell: Callable[[float], None] = lambda share: None,
 ) -> Tensor:
     """Displacements `[3,D,H,W]` (z,y,x) in cells of `grid`, to be made before the map that is known so far.
 
     `start_lps` `[3,D,H,W]` (x,y,z) is where that map takes the cells of `grid`, which lies on the template's finest
-    level. All is compared in the template's frame, in which the target has been brought near by that map.
+    level. All is compared in the template's frame, in which the target has been brought near by that map. `tell` is called
+    with the share that is done of the optimisation.
     """
     weight = _weight(template, target, start_lps, grid)
     fixed, moving = _features(template, target, start_lps, weight, grid, settings)
     found = convex_stage(fixed, moving, weight, settings.radius)
     if settings.optimise:
-        found = optimised_field(fixed, moving, weight, found, settings.optimisation)
+        found = optimised_field(fixed, moving, weight, found, settings.optimisation, tell)
     return unfolded(found)
 
 

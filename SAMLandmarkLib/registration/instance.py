@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -34,19 +35,43 @@ class OptimisationSettings:
 
 
 def optimised_field(
-    fixed: Tensor, moving: Tensor, weight: Tensor, start: Tensor, settings: OptimisationSettings
+    fixed: Tensor,
+    moving: Tensor,
+    weight: Tensor,
+    start: Tensor,
+    settings: OptimisationSettings,
+    tell: Callable[[float], None] = lambda share: None,
 ) -> Tensor:
     """Displacements `[3,D,H,W]` (z,y,x) in cells from features `[C,D,H,W]` of one scan to those of the other.
 
     The channels are scaled by how much they count; `weight` `[D,H,W]` tells which cells do. `start` is a field near
-    the solution; what is regularised is the whole field.
+    the solution; what is regularised is the whole field. `tell` is called with the share of the steps that are done.
     """
     coarse = [halved(values) for values in (fixed, moving, weight[None])]
     begun = halved(start) / 2
-    found = _descended(coarse[0], coarse[1], coarse[2][0], begun, settings, settings.steps[0], every=1)
+    first, second = settings.steps
+    found = _descended(
+        coarse[0],
+        coarse[1],
+        coarse[2][0],
+        begun,
+        settings,
+        first,
+        1,
+        lambda step: tell(step / (first + second)),
+    )
     # what the coarse cells can't tell of the start is kept
     found = start + doubled(found - begun, tuple(start.shape[1:]))
-    return _descended(fixed, moving, weight, found, settings, settings.steps[1], settings.every)
+    return _descended(
+        fixed,
+        moving,
+        weight,
+        found,
+        settings,
+        second,
+        settings.every,
+        lambda step: tell((first + step) / (first + second)),
+    )
 
 
 def halved(values: Tensor) -> Tensor:
@@ -69,6 +94,7 @@ def _descended(
     settings: OptimisationSettings,
     steps: int,
     every: int,
+    tell: Callable[[int], None],
 ) -> Tensor:
     cells = (weight.flatten() > 0).nonzero()[:, 0]
     places, features, weight = identity(tuple(start.shape[1:])).flatten(1), fixed.flatten(1), weight.flatten()
@@ -88,6 +114,7 @@ def _descended(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        tell(number + 1)
     return start + smoothed(control.detach(), settings.smoothings)
 
 

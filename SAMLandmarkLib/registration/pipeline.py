@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -105,8 +106,8 @@ def register_features(
     dense = settings.dense if consistent.of_one_patient else settings.dense_between
     if dense is not None:
         progress("dense map", 0.3)
-        start_lps = _mapped(affine, start, grid)
-        start = unfolded(composed(dense_field(template, target, start_lps, grid, dense), start))
+        start_lps, tell = _mapped(affine, start, grid), partial(_tell_dense, progress)
+        start = unfolded(composed(dense_field(template, target, start_lps, grid, dense, tell), start))
         clock.lap("dense")
     progress("inverse", 0.9)
     maps = _field_maps(affine, start, grid, template)
@@ -236,6 +237,10 @@ class _Clock:
     def lap(self, name: str) -> None:
         now = time.perf_counter()
         self.seconds[name], self._last = round(now - self._last, 3), now
+
+
+def _tell_dense(progress: Progress, share: float) -> None:
+    progress("dense map", 0.4 + 0.5 * share)
 
 
 def _silent(step: str, fraction: float) -> None:

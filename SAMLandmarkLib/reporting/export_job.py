@@ -3,7 +3,7 @@
 `job.json` names the target folder, the scans with the `.npy` files of their voxels, the template's points, the review and
 the pictures. The process answers on its standard output, one JSON object a line:
 
-    {"event": "progress", "fraction"}
+    {"event": "progress", "scan", "step", "fraction"}      scan, step: empty
     {"event": "done", "files"}
     {"event": "failed", "kind", "message"}      message: see `translation.pack`
 
@@ -13,8 +13,6 @@ It ends at once when its standard input ends.
 from __future__ import annotations
 
 import json
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,17 +20,13 @@ from typing import Any
 import numpy as np
 
 from ..core.volume import Volume
+from ..io.job_scans import JOB_FILE
 from ..review import ReviewState
-from ..utils.child_processes import be_the_first_to_go, listen, say
+from ..utils.child_processes import JobProgress, do_job
 from ..utils.errors import SAMLandmarkError
-from ..utils.failures import describe_exception
-from ..utils.translation import pack
 from .pictures import Pictures
 from .review_files import write_review_files
 from .scan_sections import ReportScan
-
-JOB_FILE = "job.json"
-_PROGRESS_STEP = 0.01
 
 
 def scan_document(
@@ -103,25 +97,4 @@ def _volume(folder: Path, scan: dict[str, Any]) -> Volume | None:
 
 def main() -> None:
     """Run the job in the folder that is the last argument."""
-    be_the_first_to_go()
-    listen()
-    try:
-        files = run_job(Path(sys.argv[-1]), _ProgressTeller())
-    except Exception as error:
-        traceback.print_exc()
-        kind, message = describe_exception(error)
-        say({"event": "failed", "kind": kind, "message": pack(message)})
-    else:
-        say({"event": "done", "files": [str(file) for file in files]})
-
-
-class _ProgressTeller:
-    """Tells of the progress only what can be seen."""
-
-    def __init__(self) -> None:
-        self._told = 0.0
-
-    def __call__(self, fraction: float) -> None:
-        if fraction - self._told >= _PROGRESS_STEP:
-            self._told = fraction
-            say({"event": "progress", "fraction": fraction})
+    do_job(lambda folder: {"event": "done", "files": [str(file) for file in run_job(folder, JobProgress())]})

@@ -8,7 +8,7 @@ from .mrml import MarkupsNode, Scene, VolumeNode
 from .nodes import nodes_of_class
 from .review_node import ReviewNode
 from .studies import by_study_date, patient_item
-from .volumes import scalar_volumes
+from .volumes import selectable_scans
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Beginning:
     @classmethod
     def of_scene(cls, scene: Scene) -> Beginning | None:
         """The beginning in a scene, None where it holds no scan; scans without a date count as the latest."""
-        shown = [node for node in scalar_volumes(scene) if not node.GetHideFromEditors()]
+        shown = selectable_scans(scene)
         if not shown:
             return None
         template, *others = by_study_date(shown)

@@ -11,7 +11,7 @@ from ..core.geometry import LPS_FROM_RAS
 from ..utils.translation import _
 from .mrml import ColorTableNode, Scene, VolumeNode
 from .nodes import add_hidden_node, nodes_of_class
-from .views import show_overlay
+from .views import hide_overlay, show_overlay
 
 _MARK = "SAMLandmark.HeatMap"
 # Only what is most alike is colored; the rest would cover the scan without telling anything.
@@ -41,12 +41,8 @@ def write_heat_map(volume_node: VolumeNode, array: np.ndarray, ijk_to_lps: np.nd
 def hide_heat_map(scene: Scene) -> None:
     """Take the overlay out of all views."""
     node = _find(scene)
-    if node is None:
-        return
-    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
-        if composite.GetForegroundVolumeID() == node.GetID():
-            composite.SetForegroundVolumeID(None)
-            composite.SetForegroundOpacity(0.0)
+    if node is not None:
+        hide_overlay(node)
 
 
 def _find(scene: Scene) -> VolumeNode | None:

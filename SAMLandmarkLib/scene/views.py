@@ -36,6 +36,20 @@ def show_overlay(volume_node: VolumeNode, overlay_node: VolumeNode, opacity: flo
         composite.SetForegroundOpacity(opacity)
 
 
+def overlay_shown(overlay_node: VolumeNode) -> bool:
+    """Whether a volume lies over another one in any view."""
+    composites = nodes_of_class(overlay_node.GetScene(), "vtkMRMLSliceCompositeNode")
+    return any(node.GetForegroundVolumeID() == overlay_node.GetID() for node in composites)
+
+
+def hide_overlay(overlay_node: VolumeNode) -> None:
+    """Take a volume that lies over another one out of all views."""
+    for composite in nodes_of_class(overlay_node.GetScene(), "vtkMRMLSliceCompositeNode"):
+        if composite.GetForegroundVolumeID() == overlay_node.GetID():
+            composite.SetForegroundVolumeID(None)
+            composite.SetForegroundOpacity(0.0)
+
+
 def jump(
     volume_node: VolumeNode, position_lps: Sequence[float], name: str = "", to_center: bool = True
 ) -> None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from ..core.grey_windows import GreyWindow
     from ..core.volume import Volume
 
+VOLUME_CLASS = "vtkMRMLScalarVolumeNode"
 KEY_ATTRIBUTE = "SAMLandmark.ScanKey"
+REGISTERED_ATTRIBUTE = "SAMLandmark.Registration"
+"""The outputs of a registration have it; see `registration_nodes`."""
 _SMALL_TURN = np.deg2rad(20.0)
 ContentMark = tuple[int | None, bytes]
 """Modification time of a volume's voxels, and its place as bytes."""
@@ -30,7 +33,7 @@ ContentMark = tuple[int | None, bytes]
 
 def add_volume(scene: Scene, volume: Volume, name: str, date: str | None = None) -> VolumeNode:
     """Put a volume into the scene; `date` is the study's, like "2024-05-31"."""
-    node: VolumeNode = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
+    node: VolumeNode = scene.AddNewNodeByClass(VOLUME_CLASS, scene.GenerateUniqueName(name))
     slicer.util.updateVolumeFromArray(node, volume.array)
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(LPS_FROM_RAS @ volume.ijk_to_lps))
     if date:
@@ -68,9 +71,18 @@ def find_volume(scene: Scene, key: str) -> VolumeNode | None:
 
 def scalar_volumes(scene: Scene) -> Iterator[VolumeNode]:
     """The scalar volume nodes of a scene, without label maps and vector volumes."""
-    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
-        if node.GetClassName() == "vtkMRMLScalarVolumeNode":
+    for node in nodes_of_class(scene, VOLUME_CLASS):
+        if node.GetClassName() == VOLUME_CLASS:
             yield node
+
+
+def selectable_scans(scene: Scene) -> list[VolumeNode]:
+    """The volumes that a user can choose as scans: those that lists show, without the outputs of registrations."""
+    return [
+        node
+        for node in scalar_volumes(scene)
+        if not node.GetHideFromEditors() and node.GetAttribute(REGISTERED_ATTRIBUTE) is None
+    ]
 
 
 def volume_arrays(volume_node: VolumeNode) -> tuple[np.ndarray, np.ndarray]:

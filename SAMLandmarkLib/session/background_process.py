@@ -19,6 +19,8 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module; "
     "import_module(sys.argv[2]).main()"
 )
+Prepare = Callable[[Path, Callable[[], bool]], None]
+"""Writes what describes a job into a folder, called with it and `canceled()`."""
 _LAST_EVENTS = ("done", "failed")
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 # by name, because other systems than Windows lack it
@@ -37,14 +39,16 @@ class BackgroundProcess:
     def __init__(
         self,
         module: str,
-        prepare: Callable[[Path, Callable[[], bool]], None],
+        prepare: Prepare,
         python: Sequence[str],
         environment: Mapping[str, str] | None,
     ) -> None:
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._prepare = prepare
         self._command = [*python, "-c", _START, str(_PACKAGE_PARENT), module]
-        self._environment = {**(os.environ if environment is None else environment), "PYTHONUTF8": "1"}
+        given = os.environ if environment is None else environment
+        # its threads that wait must not keep a core busy: the window and the worker need them
+        self._environment = {"OMP_WAIT_POLICY": "PASSIVE", **given, "PYTHONUTF8": "1"}
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
         self._changing = threading.Lock()
@@ -74,13 +78,13 @@ class BackgroundProcess:
         try:
             private = PrivateFolder()
         except OSError as error:
-            self._fail(_no_files(error))
+            self._fail(no_room(error))
             return
         try:
             self._prepare(private.path, lambda: self._killed)
             self._answers.put(self._end_in(private.path))
         except OSError as error:
-            self._fail(_no_files(error))
+            self._fail(no_room(error))
         finally:
             private.remove()
 
@@ -115,7 +119,8 @@ class BackgroundProcess:
         self._answers.put({"event": "failed", "message": message})
 
 
-def _no_files(error: OSError) -> str:
+def no_room(error: OSError) -> str:
+    """A sentence about a folder for temporary files that could not be made or filled."""
     text = _("The job could not be prepared ({reason}); make room in the folder for temporary files.")
     return text.format(reason=str(error))
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..reporting.pictures import Pictures
-from .background_export import BackgroundExport
+from ..utils.errors import UsageError
+from ..utils.translation import _
+from .background_job import BackgroundJob
 from .context import SessionContext
 from .export import ReviewExport
+from .export_job import MODULE, ExportJob
 from .status import Change, ExportEnd
 
 
@@ -22,17 +25,17 @@ class ExportControl:
     def __init__(self, context: SessionContext) -> None:
         self.end: ExportEnd | None = None
         self._context = context
-        self._export = BackgroundExport(self._changed, self._ended)
+        self._job = BackgroundJob(MODULE, self._changed, self._ended)
 
     @property
     def running(self) -> bool:
         """Whether an export is being written."""
-        return self._export.running
+        return self._job.running
 
     @property
     def fraction(self) -> float:
         """How much of the export that runs is written, 0 to 1."""
-        return self._export.fraction
+        return self._job.fraction
 
     def start(self, folder: str | os.PathLike[str], pictures: Pictures = Pictures.DOUBTFUL) -> None:
         """Write what `TransferSession.export` writes; returns at once.
@@ -40,9 +43,10 @@ class ExportControl:
         Raises UsageError where there is nothing to export, or an export is running.
         """
         self.end = None
-        worker = self._context.jobs.worker
         export = ReviewExport.of_session(self._context.store, self._context.jobs)
-        self._export.start(export, Path(folder), pictures, worker.python, worker.environment)
+        if export.is_empty:
+            raise UsageError(_("There is nothing to export yet; transfer the landmarks first."))
+        self._job.start(ExportJob(export, Path(folder), pictures).write, self._context.jobs.worker)
 
     def write(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the markups of every scan, tables, the log and a report into a folder, here and now; returns the files.
@@ -53,16 +57,21 @@ class ExportControl:
         return ReviewExport.of_session(self._context.store, self._context.jobs).write(folder)
 
     def cancel(self) -> None:
-        """End the export that runs, if any."""
-        self._export.cancel()
+        """End the export that runs, if any; files that are written already stay."""
+        self._job.cancel(_("The export was canceled; the folder may hold a part of it."))
+
+    def close(self) -> None:
+        """End the export that runs and tell nobody."""
+        self._job.close()
 
     def poll(self) -> None:
         """Take what the process that writes has said."""
-        self._export.poll()
+        self._job.poll()
 
     def _changed(self) -> None:
         self._context.notices.notify(Change.EXPORT)
 
-    def _ended(self, files: Sequence[Path], problem: str) -> None:
-        self.end = ExportEnd(tuple(files), problem)
+    def _ended(self, answer: dict[str, Any] | None, problem: str) -> None:
+        files = [] if answer is None else answer["files"]
+        self.end = ExportEnd(tuple(map(Path, files)), problem)
         self._changed()

@@ -21,9 +21,11 @@ from ..scene.volumes import find_volume, scan_key, upright_from_own
 from ..scene.watch import is_in_flux
 from ..utils.errors import LesionError, UsageError
 from ..utils.translation import _
+from .background_job import BackgroundJob
 from .context import SessionContext
+from .job_scans import NodeScan
 from .lesion_changes import Said, is_drawn_anew
-from .lesion_process import LesionProcess, job_scan
+from .lesion_job import MODULE, lesion_job
 from .markups_display import MarkupsDisplay
 from .status import Change
 from .tracked_lesions import TrackedLesions
@@ -49,25 +51,24 @@ class LesionControl:
         self.points_node: MarkupsNode | None = None
         self.left_out: frozenset[str] = frozenset()
         self._context = context
-        self._process = LesionProcess(self._went_on, self._ended)
+        self._job = BackgroundJob(MODULE, self._went_on, self._ended)
         self._tracked = TrackedLesions(context.scene)
         self._display = MarkupsDisplay(context.scene)
         self._uprights: list[np.ndarray] = []
         self._sent: tuple[str, ...] = ()
         self._seen: object = None
-        self._waits = False
 
     # ---- what there is
 
     @property
     def running(self) -> bool:
         """Whether lesions are being followed or written, or wait for the scans to be embedded."""
-        return self._process.running or self._waits
+        return self._job.running
 
     @property
     def fraction(self) -> float:
         """How much of the work is done, 0 to 1."""
-        return self._process.fraction
+        return self._job.fraction
 
     @property
     def chosen(self) -> tuple[Mark, ...]:
@@ -123,30 +124,28 @@ class LesionControl:
 
         Raises UsageError with the blocking_reason where there is one, or where lesions are being worked on.
         """
-        if reason := self.blocking_reason:
-            raise UsageError(reason)
+        self._require_possible()
         # what the worker computes is in the cache then, and is not computed twice
-        self._waits = self._context.jobs.busy
-        if self._waits:
-            self._say(_("Waiting for the scans."))
-            return
+        self._job.begin_when(lambda: not self._context.jobs.busy, self._start_tracking)
+
+    def _start_tracking(self) -> None:
+        self._require_possible()
         scans = self._context.jobs.scans
         uprights = [upright_from_own(scan.node) for scan in scans]
-        files = [job_scan(scan.node, number, uprights[number]) for number, scan in enumerate(scans)]
+        files = [NodeScan.of(scan.node, number, uprights[number]) for number, scan in enumerate(scans)]
         names = numbered_names([scan.name for scan in scans])
         visits = tuple(Visit(name, scan.date or "") for name, scan in zip(names, scans, strict=True))
         tracks = tuple(Track(self._known(mark), {0: mark.finding}) for mark in self.chosen)
         patient = next(iter(dicom_values(scans[0].node, "DICOM.PatientID")), "patient")
         history = LesionHistory(patient, visits, tracks)
-        self._process.start(history.mapped(uprights), files, self._context.jobs.worker)
+        worker = self._context.jobs.worker
+        job = lesion_job(history.mapped(uprights), files, worker.settings)
+        self._job.start(job, worker, _("Starting."))
         self._uprights, self._sent = uprights, tuple(scan.key for scan in scans)
 
     def cancel(self) -> None:
         """End what runs, if anything."""
-        if self._waits:
-            self._waits = False
-            self._say(_("Canceled."))
-        self._process.cancel()
+        self._job.cancel(_("Canceled."))
 
     def say(self, name: str, visit: int, said: Said | None) -> None:
         """Note a reader's word on a lesion at a date, or take it back."""
@@ -175,14 +174,14 @@ class LesionControl:
             if node is None:
                 gone = _("The scan {name} is not in the scene any more; load it again, or track again.")
                 raise UsageError(gone.format(name=visit.name))
-            scans.append(job_scan(node, number, _OWN_FRAME, tuple(files_of(node))))
-        self._process.start(self.history, scans, self._context.jobs.worker, Path(folder).absolute())
+            scans.append(NodeScan.of(node, number, _OWN_FRAME, tuple(files_of(node))))
+        worker = self._context.jobs.worker
+        job = lesion_job(self.history, scans, worker.settings, Path(folder).absolute())
+        self._job.start(job, worker, _("Writing the files."))
 
     def poll(self) -> None:
         """Take what the process has said, and what has been drawn."""
-        self._process.poll()
-        if self._waits and not self._context.jobs.busy:
-            self._track_now()
+        self._job.poll()
         if is_in_flux(self._context.scene):
             return
         seen = self._signature()
@@ -192,19 +191,16 @@ class LesionControl:
 
     def close(self) -> None:
         """End what runs."""
-        self._process.close()
+        self._job.close()
 
     # ---- the process
 
-    def _track_now(self) -> None:
-        self._waits = False
-        try:
-            self.track()
-        except UsageError as error:
-            self._say(str(error))
+    def _require_possible(self) -> None:
+        if reason := self.blocking_reason:
+            raise UsageError(reason)
 
     def _went_on(self) -> None:
-        self._say(self._process.text)
+        self._say(self._job.text)
 
     def _ended(self, answer: dict[str, Any] | None, problem: str) -> None:
         if answer is None:

@@ -21,6 +21,7 @@ class Change(str, Enum):
     EXPORT = "export"
     BATCH = "batch"
     LESIONS = "lesions"
+    REGISTRATION = "registration"
     VIEWS = "views"
     OPENED = "opened"
 
@@ -63,6 +64,11 @@ def step_in_words(step: str) -> str:
         "coarse embedding": _("recognizing the anatomy, overview"),
         "fine embedding": _("recognizing the anatomy, details"),
         "matching": _("finding the points"),
+        "affine map": _("affine map"),
+        "smooth map": _("smooth map"),
+        "dense map": _("dense map"),
+        "inverse": _("inverse map"),
+        "registered volume": _("resampling"),
     }
     return words.get(step, step)
 

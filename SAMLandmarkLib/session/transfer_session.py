@@ -19,6 +19,7 @@ from .export_control import ExportControl
 from .lesions import LesionControl
 from .node_watches import NodeWatches
 from .observable import Observable
+from .registrations import RegistrationControl
 from .review_decisions import ReviewDecisions
 from .scan_selection import ScanSelection
 from .scene_events import SceneEvents
@@ -31,8 +32,8 @@ class TransferSession(Observable):
 
     `worker` computes and stays the caller's; `who` signs the log (the user's login name by default); `window` shows
     the views (Slicer's own by default). The scene's undo is turned on. Everything is kept in the scene: closing the
-    session loses nothing, and `restore` takes it up again. `transfers`, `decisions`, `views`, `exports`, `batch`, `lesions` hold
-    the rest. All methods belong to the main thread; what comes from the worker arrives in `poll`, to be called often.
+    session loses nothing, and `restore` takes it up again. The parts that are attributes hold the rest. All methods
+    belong to the main thread; what comes from the worker arrives in `poll`, to be called often.
     """
 
     def __init__(
@@ -50,20 +51,20 @@ class TransferSession(Observable):
         self.transfers = TransferControl(self._context)
         self.batch = BatchControl(self._context, self._scans, self.transfers)
         self.lesions = LesionControl(self._context)
+        self.registrations = RegistrationControl(self._context)
         self.decisions = self._decisions = ReviewDecisions(self._context)
         self._events = SceneEvents(self._context, self._scans, self._watches)
 
     def poll(self) -> None:
         """Take what the worker has sent, and what waited for the end of the scene's own events."""
-        for part in (self._jobs.worker, self.exports, self.batch, self.lesions):
+        for part in (self._jobs.worker, self.exports, self.batch, self.lesions, self.registrations):
             part.poll()
         self._watches.settle()
 
     def close(self) -> None:
         """Stop what runs and watch the scene no longer; the scene keeps everything."""
         self.remove_all_listeners()
-        self.exports.cancel()
-        for part in (self.batch, self.lesions):
+        for part in (self.exports, self.batch, self.lesions, self.registrations):
             part.close()
         self._jobs.stop()
         self._watches.stop()
@@ -246,8 +247,6 @@ class TransferSession(Observable):
     def correct(self, scan_key: str, label: str, position_lps: Sequence[float]) -> None:
         """The landmark is at `position_lps` (LPS mm, the follow-up's own frame), as if it was dragged there."""
         self._decisions.correct(scan_key, label, position_lps)
-
-    # ---- undo
 
     @property
     def can_undo(self) -> bool:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.settings import WorkerSettings
+from ..io.job_scans import JOB_FILE
 
-JOB_FILE, VOXELS_FILE = "job.json", "template.npy"
+VOXELS_FILE = "template.npy"
 STOP = "stop"
 """The line that lets a study that runs stop."""
 

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,15 +23,14 @@ import numpy as np
 
 from ..core.volume import Volume
 from ..engine.settings import WorkerSettings
+from ..io.job_scans import JOB_FILE
 from ..io.landmark_files import write_markups
 from ..io.result_files import require_writable
 from ..io.target_names import MARKUPS_SUFFIX, file_name
 from ..registration.files import write_image
-from ..utils.child_processes import be_the_first_to_go, listen, say
-from ..utils.failures import describe_exception
+from ..utils.child_processes import do_job, say
 from ..utils.files import create_folder
-from ..utils.translation import pack
-from .batch_description import JOB_FILE, STOP, VOXELS_FILE
+from .batch_description import STOP, VOXELS_FILE
 from .executors.opening import default_threads, open_executor
 from .outcome import ScanOutcome
 from .output_folder import has_study
@@ -130,14 +127,10 @@ def _progress_event(progress: StudyProgress, summary: dict[str, Any] | None) -> 
 
 def main() -> None:
     """Run the study in the folder that is the last argument."""
-    be_the_first_to_go()
     stop = threading.Event()
-    listen(lambda line: stop.set() if line == STOP else None)
-    try:
-        BatchJob(Path(sys.argv[-1]), stop).run()
-    except Exception as error:
-        traceback.print_exc()
-        kind, message = describe_exception(error)
-        say({"event": "failed", "kind": kind, "message": pack(message)})
-    else:
-        say({"event": "done", "stopped": stop.is_set()})
+
+    def job(folder: Path) -> dict[str, Any]:
+        BatchJob(folder, stop).run()
+        return {"event": "done", "stopped": stop.is_set()}
+
+    do_job(job, lambda line: stop.set() if line == STOP else None)

@@ -8,27 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from ..core.lesions import LesionHistory
 from ..engine.settings import WorkerSettings
+from ..io.job_scans import JOB_FILE, JobScan
 from ..io.lesion_json import write_history
 
-JOB_FILE, LESIONS_FILE = "job.json", "lesions.json"
-
-
-@dataclass(frozen=True)
-class JobScan:
-    """The scan of a visit: the `voxels` `[z, y, x]` in a .npy of the folder, with their 4x4 map to LPS mm.
-
-    `files` are the DICOM files that it was loaded from, where it was.
-    """
-
-    voxels: str
-    ijk_to_lps: list[list[float]]
-    modality: str = ""
-    files: tuple[str, ...] = ()
+LESIONS_FILE = "lesions.json"
 
 
 def write_job(

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import traceback
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -26,25 +24,23 @@ import numpy as np
 
 from ..core.geometry import transform_points
 from ..core.lesions import LesionHistory, Mark
-from ..core.modality import modality_of
 from ..core.volume import Volume
 from ..engine.settings import WorkerSettings
+from ..io.job_scans import JOB_FILE, JobScan
 from ..io.lesion_json import history_document, read_history
 from ..io.result_files import require_writable
 from ..registration.files import write_image
 from ..reporting.picture import require_matplotlib
 from ..study.plan import StudyScan
-from ..utils.child_processes import be_the_first_to_go, listen, say
+from ..utils.child_processes import JobProgress, do_job
 from ..utils.errors import SAMLandmarkError
-from ..utils.failures import describe_exception
-from ..utils.translation import _, pack
-from .job_description import JOB_FILE, LESIONS_FILE, JobScan
+from ..utils.translation import _
+from .job_description import LESIONS_FILE
 from .planning import PatientScans, doubts_of_dates
 from .sdtm import write_sdtm
 from .study import write_patient
 from .tracker import DatedScan, track_lesions
 
-_PROGRESS_STEP = 0.01
 _SAME_PLACE_MM = 0.5
 """So far the corners of a scan in the scene may lie from those of its DICOM images."""
 
@@ -55,7 +51,7 @@ class TrackJob:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._job: dict[str, Any] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
-        self._scans = [JobScan(**{**scan, "files": tuple(scan["files"])}) for scan in self._job["scans"]]
+        self._scans = [JobScan.from_json(scan) for scan in self._job["scans"]]
         self._history = read_history(folder / LESIONS_FILE)
 
     def run(self) -> dict[str, Any]:
@@ -72,7 +68,7 @@ class TrackJob:
         from ..engine.runtime import EngineRuntime
 
         runtime = EngineRuntime(WorkerSettings(**self._job["settings"]), self._folder / "embeddings")
-        teller = _ProgressTeller([visit.name for visit in self._history.visits])
+        teller = _TrackProgress([visit.name for visit in self._history.visits])
         marks = [
             Mark(track.lesion, finding) for track in self._history if (finding := track.at(0)) is not None
         ]
@@ -99,17 +95,12 @@ class TrackJob:
         files = write_patient(output, PatientScans(self._history.patient, scans, {}), self._history, notes)
         return [*files, *write_sdtm(output, [self._history])]
 
-    def _read(self, number: int, teller: _ProgressTeller) -> Volume:
+    def _read(self, number: int, teller: _TrackProgress) -> Volume:
         teller.begin(number)
         return self._volume(number)
 
     def _volume(self, number: int) -> Volume:
-        scan = self._scans[number]
-        array = np.load(self._folder / scan.voxels, allow_pickle=False)
-        name = self._history.visits[number].name
-        volume = Volume(array, np.array(scan.ijk_to_lps), name, modality=modality_of(scan.modality, array))
-        volume.warnings = volume.doubts()
-        return volume
+        return self._scans[number].read(self._folder, self._history.visits[number].name)
 
     def _file_scan(self, number: int) -> StudyScan:
         visit = self._history.visits[number]
@@ -148,11 +139,11 @@ def _corners_lps(volume: Volume) -> np.ndarray:
     return transform_points(volume.ijk_to_lps, np.array(list(product((0, 1), repeat=3))) * last)
 
 
-class _ProgressTeller:
-    """Tells which scan is at work, and how much of all of them is done, where that can be seen."""
+class _TrackProgress:
+    """Tells which scan is at work, and how much of all of them is done."""
 
     def __init__(self, names: list[str]) -> None:
-        self._names, self._number, self._told = names, 0, 0.0
+        self._names, self._number, self._tell = names, 0, JobProgress()
 
     def begin(self, number: int) -> None:
         """A scan is read."""
@@ -160,21 +151,9 @@ class _ProgressTeller:
 
     def __call__(self, step: str, fraction: float) -> None:
         done = (self._number + fraction) / len(self._names)
-        if done - self._told >= _PROGRESS_STEP:
-            self._told = done
-            name = self._names[self._number]
-            say({"event": "progress", "scan": name, "step": step, "fraction": done})
+        self._tell(done, self._names[self._number], step)
 
 
 def main() -> None:
     """Do the job in the folder that is the last argument."""
-    be_the_first_to_go()
-    listen()
-    try:
-        answer = TrackJob(Path(sys.argv[-1])).run()
-    except Exception as error:
-        traceback.print_exc()
-        kind, message = describe_exception(error)
-        say({"event": "failed", "kind": kind, "message": pack(message)})
-    else:
-        say(answer)
+    do_job(lambda folder: TrackJob(folder).run())

@@ -27,6 +27,7 @@ from . import view_model
 from .page_state import ALL_ORIENTATIONS, initial_state, sources
 from .page_views import PageViews
 from .paths import without_paths
+from .registered_overlay import RegisteredOverlay
 from .streamed_view import StreamedView
 from .uploaded_scan import ReceivedScan
 from .uploads import shown_name
@@ -46,6 +47,7 @@ class Controller:
         self.views = PageViews(server, application, self._fit, self._moved)
         self.session = TransferSession(application.scene, worker, window=self.views)
         self.review = ReviewActions(self.session)
+        self.overlay = RegisteredOverlay(self.session)
         self.placing = Placing(self.session, self._switch_placing)
         self._application, self._worker = application, worker
         self._changes: set[Change] = set(Change)
@@ -212,6 +214,8 @@ class Controller:
                 self.state.only = self.session.current[0]
             self.state.current = view_model.current(self.session, self.review)
             self.state.heat_map = self.session.heat_map_shown
+            self.overlay.update()
+            self.state.registered = self.overlay.on
             self.state.status = view_model.status(self.session)
             self.state.message = without_paths(self.session.message)
             self.state.sources = sources(self._protocols)

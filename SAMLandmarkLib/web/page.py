@@ -68,6 +68,12 @@ def _build_bar(windows: Sequence[str]) -> None:
             "linked", "mdi-link-variant", "Scroll together", "Scrolling one scan scrolls the others as far"
         )
         _switch("heat_map", "mdi-fire", "Similarity", "Color the places that look like the current point")
+        _switch(
+            "registered",
+            "mdi-layers-outline",
+            "Registered",
+            "Lay the follow-up over the template, in the template's frame",
+        )
         vuetify.VBtn(
             "Fit",
             prepend_icon="mdi-fit-to-page-outline",

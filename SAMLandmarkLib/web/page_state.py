@@ -28,6 +28,7 @@ def initial_state(windows: Sequence[str]) -> dict[str, Any]:
         "linked": False,
         "only": None,
         "heat_map": False,
+        "registered": False,
         "corrections": False,
         "protocol": "",
         "sources": [],

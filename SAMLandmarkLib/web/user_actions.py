@@ -41,7 +41,10 @@ class UserActions:
         *("review", "key", "select", "place", "transfer", "cancel", "rename", "remove", "fit"),
         "read_message",
     )
-    VARIABLES = ("orientation", "window", "linked", "only", "heat_map", "corrections", "protocol")
+    VARIABLES = (
+        *("orientation", "window", "linked", "only", "heat_map", "registered", "corrections"),
+        "protocol",
+    )
 
     def __init__(self, controller: Controller) -> None:
         self._controller, self._session, self._state = controller, controller.session, controller.state
@@ -93,6 +96,7 @@ class UserActions:
     def cancel(self) -> None:
         """Stop what runs."""
         self._session.cancel()
+        self._controller.overlay.switch(False)
 
     @_told
     def rename(self, label: str, new: str) -> None:
@@ -153,6 +157,10 @@ class UserActions:
     @_told
     def _take_protocol(self, protocol: str) -> None:
         self._controller.choose_protocol(protocol)
+
+    @_told
+    def _take_registered(self, wanted: bool) -> None:
+        self._controller.overlay.switch(bool(wanted))
 
     @_told
     def _take_corrections(self, use: bool) -> None:

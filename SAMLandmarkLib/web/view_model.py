@@ -93,6 +93,8 @@ def status(session: TransferSession) -> dict[str, Any]:
     now = session.status
     blocking_reason = session.blocking_reason
     waits = now.activity is not Activity.IDLE
+    if not waits and session.registrations.running:
+        return _registration_status(session)
     seconds = None if blocking_reason or waits else session.estimate_seconds()
     return {
         "busy": waits,
@@ -101,4 +103,15 @@ def status(session: TransferSession) -> dict[str, Any]:
         "percent": round(100 * now.fraction),
         "blocking_reason": blocking_reason,
         "estimate": "" if seconds is None else duration_in_words(seconds),
+    }
+
+
+def _registration_status(session: TransferSession) -> dict[str, Any]:
+    return {
+        "busy": True,
+        "waited": True,
+        "text": session.registrations.text(session.views.shown_follow_up or ""),
+        "percent": round(100 * session.registrations.fraction),
+        "blocking_reason": "",
+        "estimate": "",
     }

@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(HERE.parent), str(ROOT)]
 
+import slicer
 from PIL import Image
 from samples import FOLDER, add_points, add_volume, read_points
 from slicer_standin.bench import Bench
@@ -29,7 +30,10 @@ SHOWN = "left_kidney_upper_pole"
 MEASURED, DRAGGED_PART = "T1", -0.05
 # Gas in the bowel is elsewhere on every scan: what can't be found again must show as doubtful. RAS mm.
 GAS = {"gas_in_stomach": (-50.9, 105.4, -374.3), "gas_in_colon": (60.8, 92.9, -398.5)}
-STEPS = ("templateStep", "transferStep", "reviewStep", "lesionStep", "batchStep", "advancedStep")
+STEPS = (
+    *("templateStep", "transferStep", "reviewStep", "lesionStep", "registrationStep"),
+    *("batchStep", "advancedStep"),
+)
 # Patient, scan, and the file of the sample pair that stands for it; "" for one that can't be read.
 BATCH = (
     ("Patient 1", "2024-02-12 abdomen", "followup.nii.gz"),
@@ -64,6 +68,7 @@ class Photographer:
         self.decisions()
         self.export_step()
         self.lesion_step()
+        self.registration_step()
         self.batch_step()
         self.advanced_step()
         self.named_landmarks()
@@ -184,6 +189,20 @@ class Photographer:
         rows = [track.lesion.name for track in self.user.session.lesions.history]
         self.user.ui.lesionTable.cellClicked.emit(rows.index(MEASURED), 1)
         self.bench.settle(100)
+
+    def registration_step(self) -> None:
+        """Register the follow-up, and lay it over the template."""
+        user, ui = self.user, self.user.ui
+        self.only("registrationStep")
+        user.click(ui.registerButton)
+        running = user.session.registrations
+        self.bench.wait_until(lambda: not running.running, 1800, "the follow-up is registered")
+        # points and lines would hide what is to be compared
+        for markups in slicer.util.getNodesByClass("vtkMRMLMarkupsNode"):
+            markups.SetDisplayVisibility(False)
+        user.click(ui.overTemplateCheckBox)
+        self.take("slicer-9-registration")
+        user.click(ui.overTemplateCheckBox)
 
     def batch_step(self) -> None:
         """Run a study of two patients, one scan of which is damaged, and choose a scan of it."""

@@ -11,7 +11,10 @@ from samples import ROOT, add_points, add_volume, points_inside
 from slicer_standin.bench import PANEL_WIDTH
 
 UI = ROOT / "SAMLandmark" / "Resources" / "UI" / "SAMLandmark.ui"
-STEPS = ("templateStep", "transferStep", "reviewStep", "lesionStep", "batchStep", "advancedStep")
+STEPS = (
+    *("templateStep", "transferStep", "reviewStep", "lesionStep", "registrationStep"),
+    *("batchStep", "advancedStep"),
+)
 # Widgets that scroll or shorten their contents by themselves.
 SCROLLING = (QtWidgets.QAbstractScrollArea, QtWidgets.QScrollBar, QtWidgets.QHeaderView)
 

@@ -11,6 +11,7 @@ import slicer
 import vtk
 
 from SAMLandmarkLib.core.geometry import LPS_FROM_RAS
+from SAMLandmarkLib.scene.volumes import ijk_to_ras
 from SAMLandmarkLib.session import TransferSession
 
 LABELS = ("transverse_process_tip_l1_left", "celiac_aorta_inferior_crotch", "spinous_tip_t12")
@@ -38,6 +39,15 @@ def fill(scene: object, scans: dict, points_lps: dict[str, np.ndarray]) -> None:
     markups.CreateDefaultDisplayNodes()
     for label in LABELS:
         markups.AddControlPointWorld(vtk.vtkVector3d(*(points_lps[label] * (-1, -1, 1))), label)
+
+
+def lay_on_its_side(scene: object, volume: object) -> None:
+    """Turn a volume's own frame by 90 degrees, and put it right again by a parent transform."""
+    turn = np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], dtype=float)
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(turn.T @ ijk_to_ras(volume)))
+    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "upright")
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(turn))
+    volume.SetAndObserveTransformNodeID(node.GetID())
 
 
 def nodes_of(scene: object, places: dict, truth: dict) -> SimpleNamespace:

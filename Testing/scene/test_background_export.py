@@ -84,7 +84,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(transferred, tmp_path):
 
 def test_a_process_that_dies_is_told(transferred, tmp_path):
     transferred.exports.start(tmp_path, Pictures.ALL)
-    job = transferred.exports._export._job
+    job = transferred.exports._job._process
     wait_for(transferred, lambda: job._process is not None)
     os.kill(job._process.pid, signal.SIGKILL)
     wait_for(transferred, lambda: not transferred.exports.running)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from scene_steps import LABELS, fill, wait_for
+from scene_steps import LABELS, fill, lay_on_its_side, wait_for
 
 from SAMLandmarkLib.core.lesions import LesionStatus, Role, Source
 from SAMLandmarkLib.io.lesion_json import read_history
 from SAMLandmarkLib.scene.frames import world_ras_from_local_lps
 from SAMLandmarkLib.scene.layout import slice_nodes
 from SAMLandmarkLib.scene.lesion_lines import LINE_CLASS, lines_of
-from SAMLandmarkLib.scene.volumes import ijk_to_ras, scan_key
+from SAMLandmarkLib.scene.volumes import scan_key
 from SAMLandmarkLib.session import Change, TransferSession
 from SAMLandmarkLib.session.lesion_changes import Said
 from SAMLandmarkLib.session.lesion_table import LesionTable
@@ -44,15 +44,6 @@ def draw_all(scene, volume, places) -> None:
     draw(scene, volume, "NT1 long", places[OTHER], 12.0)
     # the aorta, measured for another reason
     draw(scene, volume, "L", places["celiac_aorta_inferior_crotch"], 22.0)
-
-
-def lay_on_its_side(scene, volume) -> None:
-    """Turn a volume's own frame by 90 degrees, and put it right again by a parent transform."""
-    turn = np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], dtype=float)
-    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(turn.T @ ijk_to_ras(volume)))
-    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "upright")
-    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(turn))
-    volume.SetAndObserveTransformNodeID(node.GetID())
 
 
 def track(session: TransferSession) -> None:

@@ -19,6 +19,7 @@ _MANAGERS = (
     "vtkMRMLCrosshairDisplayableManager",
     "vtkMRMLOrientationMarkerDisplayableManager",
     "vtkMRMLRulerDisplayableManager",
+    "vtkMRMLTransformsDisplayableManager2D",
     "vtkMRMLMarkupsDisplayableManager",
 )
 _PRESSED = {QtCore.Qt.LeftButton: "LeftButton", QtCore.Qt.RightButton: "RightButton"}

@@ -14,8 +14,9 @@ from SAMLandmarkLib.core.geometry import affine_from_parts
 from SAMLandmarkLib.core.lesions import LesionHistory, Visit
 from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.engine.settings import WorkerSettings
+from SAMLandmarkLib.io.job_scans import JobScan
 from SAMLandmarkLib.io.lesion_json import read_history
-from SAMLandmarkLib.tracking.job_description import JobScan, write_job
+from SAMLandmarkLib.tracking.job_description import write_job
 from SAMLandmarkLib.tracking.lesion_files import BASELINE, read_lesions
 from SAMLandmarkLib.tracking.track_job import TrackJob
 
