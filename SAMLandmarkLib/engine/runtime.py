@@ -26,7 +26,7 @@ from ..utils.translation import _
 from .compute_options import SMALLER_LIMITS, ComputeOption, options_with_less_memory
 from .embedding_store import EmbeddingStore
 from .protocols import ProtocolChoice
-from .scans import EmbeddedScan, PreparedScan
+from .scans import EmbeddedScan, PreparedScan, require_one_modality
 from .settings import WorkerSettings
 from .transfer import TransferEngine
 
@@ -147,7 +147,7 @@ class EngineRuntime:
 
         modality = template.embedding.modality
         for scan in (target, *(scan for scan, _points in extra_templates)):
-            _require_one_modality(template.embedding, scan.embedding)
+            require_one_modality(template.embedding, scan.embedding)
         return self.attempt(find, modality).with_notes(self.notes)
 
     def locate(
@@ -162,7 +162,7 @@ class EngineRuntime:
 
     def heat_map(self, template: EmbeddedScan, point_lps: np.ndarray, target: EmbeddedScan) -> HeatMap:
         """How similar each place of a target is to a point of a template."""
-        _require_one_modality(template.embedding, target.embedding)
+        require_one_modality(template.embedding, target.embedding)
         return self.attempt(
             lambda engine: engine.heat_map(
                 template.on_device_of(engine.model), point_lps, target.on_device_of(engine.model)
@@ -174,7 +174,7 @@ class EngineRuntime:
         self, template: EmbeddedScan, points_lps: np.ndarray, target: EmbeddedScan
     ) -> LocalMaps | None:
         """Where the surroundings place points of a template in a target; see `TransferEngine.local_maps`."""
-        _require_one_modality(template.embedding, target.embedding)
+        require_one_modality(template.embedding, target.embedding)
         return self.attempt(
             lambda engine: engine.local_maps(
                 template.on_device_of(engine.model), points_lps, target.on_device_of(engine.model)
@@ -190,7 +190,7 @@ class EngineRuntime:
         progress: Progress | None = None,
     ) -> Registration:
         """The map between two scans as a whole; see `TransferEngine.register`."""
-        _require_one_modality(template.embedding, target.embedding)
+        require_one_modality(template.embedding, target.embedding)
         return self.attempt(
             lambda engine: engine.register(
                 template.on_device_of(engine.model), target.on_device_of(engine.model), profile, progress
@@ -294,13 +294,3 @@ class EngineRuntime:
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
-
-
-def _require_one_modality(template: Embedding, target: Embedding) -> None:
-    if template.modality.name != target.modality.name:
-        differ = _(
-            "{target} is of the modality {other}, but the template {template} is of {modality}; landmarks are carried "
-            "between scans of one modality. Where a file was taken for another modality than it is, name it (--modality)."
-        )
-        names = {"other": target.modality.title, "modality": template.modality.title}
-        raise UsageError(differ.format(target=target.name, template=template.name, **names))

@@ -9,6 +9,8 @@ import numpy as np
 from ..embedding.embedding import Embedding
 from ..embedding.prepared import PreparedVolume
 from ..models.bundle import EmbeddingModel
+from ..utils.errors import UsageError
+from ..utils.translation import _
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,14 @@ class EmbeddedScan:
         """The embedding where the model computes, to which it moves if it lies elsewhere."""
         self.embedding = self.embedding.on(model.device, model.dtype)
         return self.embedding
+
+
+def require_one_modality(template: Embedding, target: Embedding) -> None:
+    """UsageError where two scans are of different modalities, between which landmarks are not carried."""
+    if template.modality.name != target.modality.name:
+        differ = _(
+            "{target} is of the modality {other}, but the template {template} is of {modality}; landmarks are carried "
+            "between scans of one modality. Where a file was taken for another modality than it is, name it (--modality)."
+        )
+        names = {"other": target.modality.title, "modality": template.modality.title}
+        raise UsageError(differ.format(target=target.name, template=template.name, **names))
