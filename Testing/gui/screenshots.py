@@ -219,7 +219,8 @@ class Photographer:
             self.user.click(ui.batchButton)
             self.bench.wait_until(lambda: not self.user.session.batch.running, 600, "the study is done")
             texts = [ui.batchTable.item(row, 2).text() for row in range(ui.batchTable.rowCount)]
-            ui.batchTable.selectRow(texts.index("1"))
+            doubtful = [int(text) if text.isdigit() else 0 for text in texts]
+            ui.batchTable.selectRow(doubtful.index(max(doubtful)))
             ui.batchScansButton._button.setText(str(EXPORT_FOLDER.parent / "scans"))
             ui.batchResultsButton._button.setText(str(EXPORT_FOLDER / "batch"))
             self.take_panel("slicer-6-batch")
