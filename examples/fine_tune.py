@@ -36,6 +36,8 @@ def main(output: Path, steps: int) -> None:
     image = torch.from_numpy(scan.array)
     labels = (image > 200).long()
 
+    # the head begins with random weights, the same in each run
+    torch.manual_seed(0)
     network = encoder.segmentation_head(classes=2)
     optimizer = torch.optim.AdamW(network.parameter_groups(1e-3))
     rng = np.random.default_rng(0)
