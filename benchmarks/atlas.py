@@ -21,8 +21,9 @@ from SAMLandmarkLib.core.landmarks import LandmarkSet
 from SAMLandmarkLib.core.results import Status, TransferredLandmark
 from SAMLandmarkLib.embedding.atlas_file import write_atlas_file
 from SAMLandmarkLib.embedding.embedding import Embedding
-from SAMLandmarkLib.engine.atlas import SUFFIX, Atlas
+from SAMLandmarkLib.engine.atlas import Atlas
 from SAMLandmarkLib.engine.atlas_build import MarkedScan, build_atlas
+from SAMLandmarkLib.engine.protocols import SUFFIX
 from SAMLandmarkLib.engine.runtime import EngineRuntime
 from SAMLandmarkLib.engine.settings import WorkerSettings
 from SAMLandmarkLib.evaluation.provenance import describe_run
