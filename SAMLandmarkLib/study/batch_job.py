@@ -64,7 +64,7 @@ class BatchJob:
         require_writable(self._output)
         doubts: list[str] = []
         settings = WorkerSettings(**self._job["settings"])
-        plan = with_earlier_names(self._plan(settings, doubts), self._output)
+        plan = self._plan(settings, doubts)
         say({"event": "planned", "scans": len(plan), "doubts": doubts})
         request = StudyRequest(plan, self._output, settings, resume=has_study(self._output))
         request = request.with_threads(default_threads(workers=1))
@@ -81,16 +81,20 @@ class BatchJob:
         StudyRun(request, lambda: open_executor(request, 1)).carry_out(tell, self._stop.is_set)
 
     def _plan(self, settings: WorkerSettings, doubts: list[str]) -> StudyPlan:
-        files = [Path(file) for file in self._job["files"]]
+        if self._job["files"]:
+            return with_earlier_names(self._plan_of_files(settings, doubts), self._output)
         scans, left_out = Path(self._job["folder"]), [Path(path) for path in self._job["left_out"]]
         if protocol := self._job["protocol"]:
-            if files:
-                return protocol_files_plan(files, protocol, settings, doubts.append)
             return protocol_plan(scans, self._output, protocol, settings, doubts.append, left_out)
         template, landmarks = self._write_template()
-        if files:
-            return dicom_files_plan(files, template, landmarks, doubts.append)
         return study_plan(scans, self._output, template, landmarks, None, doubts.append, left_out)
+
+    def _plan_of_files(self, settings: WorkerSettings, doubts: list[str]) -> StudyPlan:
+        files = [Path(file) for file in self._job["files"]]
+        if protocol := self._job["protocol"]:
+            return protocol_files_plan(files, protocol, settings, doubts.append)
+        template, landmarks = self._write_template()
+        return dicom_files_plan(files, template, landmarks, doubts.append)
 
     def _write_template(self) -> tuple[Path, Path]:
         """Volume and landmarks of the template in the folder of the results; the same voxels in the same file."""
