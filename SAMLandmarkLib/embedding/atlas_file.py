@@ -7,6 +7,7 @@ above the finest, `P.means.N.index` and `P.means.N.codes` (int32 and uint8).
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -32,11 +33,15 @@ MOST_SUPPORT_POINTS = 10_000
 
 @dataclass(frozen=True, eq=False)
 class AtlasContents:
-    """An atlas as its file holds it: a basis `[R,C]` for each level, and the patients in the order of the metadata."""
+    """An atlas as its file holds it: a basis `[R,C]` for each level, and the patients in the order of the metadata.
+
+    `sha256` is that of the file's bytes, None where it was not read from one.
+    """
 
     metadata: AtlasMetadata
     bases: tuple[Tensor, ...]
     patients: tuple[ThinnedEmbedding, ...]
+    sha256: str | None = None
 
 
 def write_atlas_file(path: str | Path, atlas: AtlasContents) -> None:
@@ -88,7 +93,7 @@ def _parsed(contents: bytes, modality: Modality) -> AtlasContents:
         _Reader(tensors, number, metadata, bases).patient(described, modality)
         for number, described in enumerate(metadata.patients)
     )
-    return AtlasContents(metadata, bases, patients)
+    return AtlasContents(metadata, bases, patients, hashlib.sha256(contents).hexdigest())
 
 
 def described_patient(

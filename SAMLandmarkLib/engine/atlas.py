@@ -13,7 +13,6 @@ from ..embedding.atlas_metadata import AtlasLevel, AtlasMetadata
 from ..embedding.embedding import Embedding
 from ..models.bundle import EmbeddingModel
 from ..utils.errors import AtlasError
-from ..utils.files import sha256_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +27,7 @@ class Atlas:
     @classmethod
     def read(cls, path: str | Path, model: EmbeddingModel) -> Atlas:
         """Read an atlas file. Raises AtlasError where it is damaged, hostile or made by another model."""
-        atlas = cls.of(read_atlas_file(path, model.modality), model, Path(path))
-        return replace(atlas, sha256=sha256_of(path))
+        return cls.of(read_atlas_file(path, model.modality), model, Path(path))
 
     @classmethod
     def of(cls, contents: AtlasContents, model: EmbeddingModel, source: Path | None = None) -> Atlas:
@@ -46,7 +44,8 @@ class Atlas:
         landmarks = [
             LandmarkSet.from_points(metadata.labels, patient.landmarks_lps) for patient in contents.patients
         ]
-        return cls(metadata, tuple(zip(embeddings, landmarks, strict=True)), source)
+        patients = tuple(zip(embeddings, landmarks, strict=True))
+        return cls(metadata, patients, source, contents.sha256)
 
     @property
     def name(self) -> str:

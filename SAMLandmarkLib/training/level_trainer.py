@@ -18,7 +18,7 @@ from .checkpoint import steps_by_precision
 from .config import TrainingConfig
 from .mining import MinedPair
 from .narrowing import narrowed
-from .pairs import TrainingPair, draw_mined_pair, draw_pair
+from .pairs import TrainingPair, draw_mined_pair, draw_pair, images_of
 from .pool import VolumePool
 from .step import level_outcome
 from .warm_start import has_batch_norm, load_unfolded
@@ -112,7 +112,7 @@ class LevelTrainer:
     def _some_images(self) -> Tensor:
         rng = np.random.default_rng(self.config.seed)
         pairs = [draw_pair(self.pool, self.level, self.config, rng) for _ in range(STATISTICS_PAIRS)]
-        return torch.stack([image for pair in pairs for image in (pair.image_a, pair.image_b)])[:, None]
+        return images_of(pairs)[:, None]
 
     def _draw(self, mined: list[MinedPair] | None, rng: np.random.Generator) -> TrainingPair:
         if mined and rng.random() < self.config.mined_share:

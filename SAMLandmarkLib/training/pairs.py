@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,11 @@ class TrainingPair:
     index_a: Tensor
     index_b: Tensor
     slack_mm: float = 0.0
+
+
+def images_of(pairs: Sequence[TrainingPair]) -> Tensor:
+    """Both images of each pair `[2 n,D,H,W]`, in the order of the pairs."""
+    return torch.stack([image for pair in pairs for image in (pair.image_a, pair.image_b)])
 
 
 def draw_pair(

@@ -19,7 +19,7 @@ from ..utils.errors import ModelError, UsageError
 from .checkpoint import CHECKPOINT_NAME, read_checkpoint, write_checkpoint
 from .config import TrainingConfig
 from .level_trainer import learning_rate
-from .pairs import TrainingPair
+from .pairs import TrainingPair, images_of
 from .pretrain_config import LEVEL_NAME, PretrainConfig
 from .slice_samples import SliceSample, draw_sample, draw_slices, draw_two_views
 from .slices import SLICE, SlicePool
@@ -167,8 +167,7 @@ class SliceTrainer:
     def _contrastive(self, rng: np.random.Generator) -> Outcome:
         level = self.config.level
         pairs = self._pairs(rng)
-        images = torch.stack([image for pair in pairs for image in (pair.image_a, pair.image_b)])
-        features = self.network.branch(images[:, None]).unbind(0)
+        features = self.network.branch(images_of(pairs)[:, None]).unbind(0)
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**31)))
         settings = TrainingConfig(random_negatives=4 * level.anchors, near_negatives=level.anchors)
         return contrastive.outcome(features, pairs, level, settings, generator)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..models.network import EmbeddingBranch
 from .config import LevelTraining, TrainingConfig
-from .pairs import TrainingPair
+from .pairs import TrainingPair, images_of
 from .tasks import Outcome, task_named
 
 
@@ -30,6 +30,5 @@ def level_outcome(
     dtype: torch.dtype,
 ) -> Outcome:
     """Embed all views of the pairs in one batch, computing in `dtype`, and give them to the level's task."""
-    images = torch.stack([image for pair in pairs for image in (pair.image_a, pair.image_b)])
-    features = embed_views(network, images, dtype).unbind(0)
+    features = embed_views(network, images_of(pairs), dtype).unbind(0)
     return task_named(level.task)(features, pairs, level, config, generator)

@@ -19,7 +19,8 @@ from ...models.network import EmbeddingBranch
 from ...models.registry import bundled_model
 from ...utils.errors import UsageError
 from ..config import LevelTraining, TrainingConfig
-from ..pairs import TrainingPair
+from ..pairs import TrainingPair, images_of
+from ..step import embed_views
 from ..warm_start import network_of_model_file
 from . import Outcome
 
@@ -37,9 +38,8 @@ def outcome(
     """Mean of 1 - cosine over all cells of all views; UsageError where the teacher has no such level."""
     path = Path(level.teacher) if level.teacher else bundled_model(config.modality)
     teacher = _teacher(path, level.spacing_mm, level.network.dimension, features[0].device)
-    images = torch.stack([image for pair in pairs for image in (pair.image_a, pair.image_b)])
     with torch.no_grad():
-        wanted = teacher(images[:, None].contiguous(memory_format=torch.channels_last_3d))
+        wanted = embed_views(teacher, images_of(pairs), torch.float32)
     cosine = functional.cosine_similarity(torch.stack(list(features)), wanted, dim=1)
     return Outcome((1 - cosine).mean(), (cosine.detach() >= HIT_COSINE).float().mean())
 
