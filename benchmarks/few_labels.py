@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ LEVEL = SLICE_LEVEL
 AUGMENTATION = Augmentation(rotation_degrees=15.0, log_scale=0.15, shift_mm=10.0)
 BATCH = 8
 PAINTING_RATE = 2e-3
+STACK = "short axis"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +43,39 @@ class Subject:
 
 
 def read_subject(folder: Path, name: str, structure: str) -> Subject:
-    contents, mask = (
-        read_volume_file(folder / f"{name}_{structure}_ED{ending}.nii.gz") for ending in ("", "_mask")
-    )
+    """A stack and its mask, laid out as `chla64`."""
+    return _subject(folder / f"{name}_{structure}_ED.nii.gz", folder / f"{name}_{structure}_ED_mask.nii.gz")
+
+
+def read_contoured(folder: Path) -> dict[str, Subject]:
+    """The slices whose left ventricle was contoured, of stacks laid out as `sunnybrook5` (label 1: the cavity)."""
+    return {
+        path.name.removesuffix("_ED.nii.gz"): _contoured(
+            _subject(path, path.with_name(path.name.replace("_ED", "_ED_label")))
+        )
+        for path in sorted(folder.glob("*_ED.nii.gz"))
+    }
+
+
+def _subject(stack: Path, labels: Path) -> Subject:
+    contents, mask = (read_volume_file(path) for path in (stack, labels))
     planes = SlicePlane.of_stack(contents.ijk_to_lps, contents.array.shape[::-1])
+    name = stack.name.removesuffix(".nii.gz")
     slices, masks = [], []
     for number, plane in enumerate(planes):
         values = np.asarray(contents.array[number], dtype=np.float32)
         small, grey = reduced(ExamSlice(f"{number}", plane, values), LEVEL.spacing_mm)
-        slices.append(PoolSlice(name, structure, f"{number}", small, grey, {}, None))
-        labels = (np.asarray(mask.array[number]) > 0).astype(np.float32)
-        masks.append(PoolSlice(name, structure, f"{number}", plane, labels, {}, None))
+        slices.append(PoolSlice(name, STACK, f"{number}", small, grey, {}, None))
+        cavity = (np.asarray(mask.array[number]) == 1).astype(np.float32)
+        masks.append(PoolSlice(name, STACK, f"{number}", plane, cavity, {}, None))
     step = float(np.linalg.norm(contents.ijk_to_lps[:3, 2]))
     return Subject(name, slices, masks, step)
+
+
+def _contoured(subject: Subject) -> Subject:
+    kept = [number for number, mask in enumerate(subject.masks) if mask.values.any()]
+    slices, masks = ([parts[number] for number in kept] for parts in (subject.slices, subject.masks))
+    return replace(subject, slices=slices, masks=masks)
 
 
 def split_of(folder: Path) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ def grid(monkeypatch):
     module = importlib.import_module("pretraining")
     monkeypatch.setattr(importlib.import_module("few_labels"), "LEVEL", LEVEL)
     yield module
-    for name in ("pretraining", "few_labels"):
+    for name in ("pretraining", "few_labels", "few_label_grid"):
         sys.modules.pop(name, None)
 
 
@@ -72,17 +72,17 @@ def test_a_toy_grid_goes_on_where_it_was_stopped(grid, data, tmp_path, capsys):
     output = tmp_path / "out"
     arms = ["--arms", "scratch", "scratch-3x", "location", "contrastive", "autoencoder"]
     grid.main(words(data, output, "--labelled", "1", *arms))
-    rows = grid.Grid(grid.arguments_of(words(data, output))).rows()
+    rows = grid.SliceGrid(grid.arguments_of(words(data, output))).rows()
     assert [row["kind"] for row in rows] == ["rate", *["run"] * 5]
     assert [row["cell"][0] for row in rows[1:]] == arms[1:]
     assert rows[2]["steps"] == 12 and set(rows[1]["tests"]) == {"D", "E"}
     assert {path.name for path in (output / "pictures").iterdir()} == {f"{n}_LV_ED.nii.gz" for n in "ABC"}
     # the second number only: what is there already is not computed again
     grid.main(words(data, output, "--labelled", "1", "3", "--arms", "scratch", "location"))
-    again = grid.Grid(grid.arguments_of(words(data, output))).rows()
+    again = grid.SliceGrid(grid.arguments_of(words(data, output))).rows()
     assert again[:6] == rows and [row["kind"] for row in again[6:]] == ["rate", "run", "run"]
     table = (output / "table.md").read_text()
-    assert table.count("\n") == 2 + 4 and "| 3 | location |" in table
+    assert table.count("\n") == 2 + 4 and "| stacks | 3 | location | 1 |" in table
 
 
 def test_lines_need_exams(grid, data, tmp_path):
@@ -109,6 +109,6 @@ def test_surface_distances_are_in_mm(grid):
 
 def test_gains_are_paired(grid):
     scratch = np.array([[50.0, 90.0, 70.0, 20.0]] * 3)
-    assert grid.gained(scratch + 4, scratch) == "+4.0 (+4.0 to +4.0)"
-    low_and_high = grid.gained(scratch + [-9, 11, 5, -7], scratch)
+    assert importlib.import_module("few_label_grid").gained(scratch + 4, scratch) == "+4.0 (+4.0 to +4.0)"
+    low_and_high = importlib.import_module("few_label_grid").gained(scratch + [-9, 11, 5, -7], scratch)
     assert low_and_high.startswith("+0.0 (-")
