@@ -22,11 +22,11 @@ labelled subjects, three arms, one draw, one seed. --elsewhere: stacks with cont
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import few_labels
+import SimpleITK as sitk
 from few_label_grid import SCRATCH, SCRATCH_3X, Grid, add_grid_options
 from few_labels import measured, new_network, paint, read_contoured, read_subject, split_of, train
 
@@ -35,7 +35,17 @@ from SAMLandmarkLib.training.pretrain_command import ENCODER_NAME, PretrainReque
 
 PRETEXT = ("location", "lines", "both", "contrastive")
 ARMS = (SCRATCH, SCRATCH_3X, *PRETEXT, "autoencoder")
+BASE_FIRST = {f"Sbj{number}" for number in range(50, 65)}
+"""Subjects of chla64 whose stacks lie from base to apex, as their pictures show; the others from apex to base. The files hold
+no geometry of the patient, so that nothing else tells it."""
 REDUCED = {"labelled": [2, 26], "arms": [SCRATCH, "location", "contrastive"], "draws": 1, "seeds": 1}
+
+
+def turned_over(stack: sitk.Image) -> sitk.Image:
+    """A stack with its slices in the opposite order, on the same grid."""
+    turned = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(stack)[::-1])
+    turned.CopyInformation(stack)
+    return turned
 
 
 class SliceGrid(Grid):
@@ -97,13 +107,14 @@ class SliceGrid(Grid):
         )
 
     def pictures(self) -> Path:
-        """A folder with the training subjects' pictures alone: no mask, no test subject."""
+        """A folder with the training subjects' pictures alone, all from apex to base: no mask, no test subject."""
         folder = self.folder / "pictures"
         folder.mkdir(exist_ok=True)
         for name in self.train_names:
             file = f"{name}_{self.arguments.structure}_ED.nii.gz"
             if not (folder / file).exists():
-                shutil.copyfile(self.arguments.data / file, folder / file)
+                stack = sitk.ReadImage(str(self.arguments.data / file))
+                sitk.WriteImage(turned_over(stack) if name in BASE_FIRST else stack, str(folder / file))
         return folder
 
 
