@@ -28,6 +28,11 @@ class Grid(ABC):
         self.folder: Path = arguments.output
         self.folder.mkdir(parents=True, exist_ok=True)
         self.train_names, self.tests = list(train_names), tests
+        if max(arguments.labelled) > len(self.train_names) or len(self.train_names) < 2:
+            raise SystemExit(
+                f"{max(arguments.labelled)} labelled subjects were asked for; there are {len(self.train_names)} to be labelled, "
+                "and two are needed at least. Give fewer (--labelled)."
+            )
         self.results = self.folder / "results.jsonl"
 
     @abstractmethod
@@ -108,8 +113,7 @@ class Grid(ABC):
                 for arm, (dice, distance) in scores.items():
                     gain = "" if arm == SCRATCH else gained(dice, scores[SCRATCH][0])
                     lines.append(
-                        f"| {group} | {count} | {arm} | {len(dice)} | {np.nanmean(dice):.1f} | "
-                        f"{np.nanmean(distance):.1f} | {gain} |"
+                        f"| {group} | {count} | {arm} | {len(dice)} | {_mean(dice)} | {_mean(distance)} | {gain} |"
                     )
         return "\n".join(lines) + "\n"
 
@@ -119,6 +123,12 @@ class Grid(ABC):
         table = self.table()
         (self.folder / "table.md").write_text(table, encoding="utf-8")
         print(table)
+
+
+def _mean(values: np.ndarray) -> str:
+    """In words; a dash where there is nothing, as the distances of networks that found nothing."""
+    known = values[np.isfinite(values)]
+    return f"{known.mean():.1f}" if len(known) else "–"
 
 
 def _scores(
@@ -148,6 +158,7 @@ def gained(dice: np.ndarray, scratch: np.ndarray) -> str:
 def add_grid_options(parser: argparse.ArgumentParser, arms: Sequence[str], rates: Sequence[float]) -> None:
     """The options that all grids have; `rates` are those that scratch may choose from."""
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--labelled", type=int, nargs="+", default=[1, 2, 4, 8, 26])
     parser.add_argument("--arms", nargs="+", choices=arms, default=list(arms))
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)

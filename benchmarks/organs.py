@@ -202,7 +202,6 @@ def arguments_of(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     add_grid_options(parser, ARMS, (1e-3, 3e-3, 1e-2))
-    parser.add_argument("--labelled", type=int, nargs="+", default=[1, 2, 4, 8, 26])
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--level", choices=("coarse", "fine"), default="coarse")
     return parser.parse_args(words)

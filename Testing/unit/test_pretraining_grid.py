@@ -72,17 +72,46 @@ def test_a_toy_grid_goes_on_where_it_was_stopped(grid, data, tmp_path, capsys):
     output = tmp_path / "out"
     arms = ["--arms", "scratch", "scratch-3x", "location", "contrastive", "autoencoder"]
     grid.main(words(data, output, "--labelled", "1", *arms))
-    rows = grid.SliceGrid(grid.arguments_of(words(data, output))).rows()
+    rows = grid.SliceGrid(grid.arguments_of(words(data, output, "--labelled", "1"))).rows()
     assert [row["kind"] for row in rows] == ["rate", *["run"] * 5]
     assert [row["cell"][0] for row in rows[1:]] == arms[1:]
     assert rows[2]["steps"] == 12 and set(rows[1]["tests"]) == {"D", "E"}
     assert {path.name for path in (output / "pictures").iterdir()} == {f"{n}_LV_ED.nii.gz" for n in "ABC"}
     # the second number only: what is there already is not computed again
     grid.main(words(data, output, "--labelled", "1", "3", "--arms", "scratch", "location"))
-    again = grid.SliceGrid(grid.arguments_of(words(data, output))).rows()
+    again = grid.SliceGrid(grid.arguments_of(words(data, output, "--labelled", "1"))).rows()
     assert again[:6] == rows and [row["kind"] for row in again[6:]] == ["rate", "run", "run"]
     table = (output / "table.md").read_text()
     assert table.count("\n") == 2 + 4 and "| stacks | 3 | location | 1 |" in table
+
+
+def test_stacks_of_another_hospital_are_measured_where_they_are_contoured(grid, data, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    labels = np.zeros((32, 32, 5), np.uint8)
+    labels[8:20, 8:20, 1:4], labels[11:17, 11:17, 1:4] = 2, 1
+    for ending, values in (("", 50 + 60 * (labels == 1)), ("_label", labels)):
+        image = nibabel.Nifti1Image(values.astype(np.uint8), np.diag([4.0, 4.0, 8.0, 1.0]))
+        nibabel.save(image, folder / f"S1_ED{ending}.nii.gz")
+    asked = ["--labelled", "1", "--arms", "scratch", "--elsewhere", str(folder)]
+    own = grid.SliceGrid(grid.arguments_of(words(data, tmp_path / "out", *asked)))
+    assert [mask.values.sum() for mask in own.subjects["S1"].masks] == [36.0] * 3
+    own.finish()
+    assert "| elsewhere | 1 | scratch | 1 |" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_stacks_that_begin_at_the_base_are_turned_over(grid, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "BASE_FIRST", {"B"})
+    own = grid.SliceGrid(grid.arguments_of(words(data, tmp_path / "out", "--labelled", "1")))
+    stacks = {
+        name: [
+            np.asarray(nibabel.load(folder / f"{name}_LV_ED.nii.gz").dataobj)
+            for folder in (data, own.pictures())
+        ]
+        for name in "AB"
+    }
+    assert np.array_equal(*stacks["A"])
+    assert np.array_equal(stacks["B"][0][..., ::-1], stacks["B"][1])
 
 
 def test_lines_need_exams(grid, data, tmp_path):
