@@ -20,6 +20,7 @@ from SAMLandmarkLib.training.encoder_export import EncoderRequest, export_encode
 from SAMLandmarkLib.training.film_appearance import OUTSIDE_FILM
 from SAMLandmarkLib.training.pretrain_command import PretrainRequest, read_run, run_pretraining
 from SAMLandmarkLib.training.pretrain_config import SLICE_LEVEL, PretrainConfig, tasks_of
+from SAMLandmarkLib.training.pretrain_validation import validated
 from SAMLandmarkLib.training.pretraining import SliceTrainer
 from SAMLandmarkLib.training.slice_samples import (
     NO_AUGMENTATION,
@@ -171,6 +172,24 @@ def test_lines_and_locations_are_learnt(pool, tmp_path):
         assert np.mean(losses[-8:]) < share * np.mean(losses[:3]), task
 
 
+def test_stacks_that_are_stored_the_other_way_round_are_counted(pool, tmp_path):
+    config = PretrainConfig(("location",), (), LEVEL, batch=8, learning_rate=5e-3, warmup_steps=5)
+    trainer = SliceTrainer(pool.with_locations(), config, tmp_path, CPU)
+    for _ in range(80):
+        trainer.train_step(80)
+    network, heads = trainer.averaged()
+    told = validated(network, heads, pool, config)
+    assert told["stacks"] == told["stacks_in_order"] == 6
+    turned = tuple(
+        dataclasses.replace(part, location=1 - part.location)
+        if part.exam == "P01" and part.location is not None
+        else part
+        for part in pool.slices
+    )
+    told = validated(network, heads, dataclasses.replace(pool, slices=turned), config)
+    assert (told["stacks"], told["stacks_in_order"]) == (6, 5)
+
+
 def request(exams: Path, output: Path, **changes) -> PretrainRequest:
     return dataclasses.replace(
         PretrainRequest("both", exams, output, steps=3, hold_out=3, device="cpu", level=LEVEL, batch=6),
@@ -188,6 +207,7 @@ def test_a_run_goes_on_where_it_was_cut_off(exams, tmp_path):
     measured = json.loads((whole / "validation.json").read_text())
     assert measured["slices"] == 12 and 0 < measured["line_error_median_mm"] < 100
     assert measured["locations"] == 10 and 0 < measured["location_error_mean"] < 1.5
+    assert measured["stacks"] == 2 and 0 <= measured["stacks_in_order"] <= 2
     # a run of four steps that is stopped after two, and goes on
     real_run = SliceTrainer.run
     trained = []
