@@ -86,14 +86,28 @@ class Grid(ABC):
                         yield arm, count, draw, seed
 
     def run(self) -> None:
-        done = {tuple(row["cell"]) for row in self.rows() if row["kind"] == "run"}
+        done = {tuple(row["cell"]): row for row in self.rows() if row["kind"] == "run"}
         for cell in self.cells():
-            if cell not in done:
+            if cell in done:
+                self._require_alike(done[cell])
+            else:
                 self._run(*cell)
 
+    def _steps(self, arm: str) -> int:
+        steps: int = self.arguments.steps
+        return 3 * steps if arm == SCRATCH_3X else steps
+
+    def _require_alike(self, row: Mapping) -> None:
+        """Results of other settings are not to be mixed with those that are asked for."""
+        names = {name for names in self.tests.values() for name in names}
+        if row["steps"] != self._steps(row["cell"][0]) or not names <= set(row["tests"]):
+            raise SystemExit(
+                f"{self.results} has the run {row['cell']} with {row['steps']} steps, measured on {len(row['tests'])} subjects; "
+                "go on with the same --steps and the same tests, or name another --output."
+            )
+
     def _run(self, arm: str, count: int, draw: int, seed: int) -> None:
-        rate = self.rate(count)
-        steps = self.arguments.steps * (3 if arm == SCRATCH_3X else 1)
+        rate, steps = self.rate(count), self._steps(arm)
         network = self.trained(arm, self.drawn(count, draw), steps, rate, 1000 * draw + seed)
         tests = {name: self.measured(network, name) for names in self.tests.values() for name in names}
         dice = round(float(np.nanmean([row["dice"] for row in tests.values()])), 2)
@@ -111,7 +125,8 @@ class Grid(ABC):
             for count in self.arguments.labelled:
                 scores = {arm: _scores(runs, arm, count, names) for arm in self.arguments.arms}
                 for arm, (dice, distance) in scores.items():
-                    gain = "" if arm == SCRATCH else gained(dice, scores[SCRATCH][0])
+                    alone = arm == SCRATCH or SCRATCH not in scores
+                    gain = "" if alone else gained(dice, scores[SCRATCH][0])
                     lines.append(
                         f"| {group} | {count} | {arm} | {len(dice)} | {_mean(dice)} | {_mean(distance)} | {gain} |"
                     )

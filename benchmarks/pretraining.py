@@ -57,6 +57,10 @@ class SliceGrid(Grid):
         names = [*split["train"], *tests[arguments.data.name]]
         self.subjects = {name: read_subject(arguments.data, name, arguments.structure) for name in names}
         if arguments.elsewhere:
+            if arguments.structure != "LV":
+                raise SystemExit(
+                    "Stacks from elsewhere have contours of the left ventricle alone: leave out --structure."
+                )
             other = read_contoured(arguments.elsewhere)
             tests[arguments.elsewhere.name] = list(other)
             self.subjects |= other

@@ -85,6 +85,13 @@ def test_a_toy_grid_goes_on_where_it_was_stopped(grid, data, tmp_path, capsys):
     assert table.count("\n") == 2 + 4 and "| stacks | 3 | location | 1 |" in table
 
 
+def test_results_of_other_settings_are_not_mixed(grid, data, tmp_path):
+    asked = words(data, tmp_path / "out", "--labelled", "1", "--arms", "scratch")
+    grid.main(asked)
+    with pytest.raises(SystemExit, match="with 4 steps, measured on 2 subjects"):
+        grid.main([*asked, "--steps", "5"])
+
+
 def test_stacks_of_another_hospital_are_measured_where_they_are_contoured(grid, data, tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
