@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from refused import refusal
 
 from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.utils.errors import VolumeError
@@ -17,14 +18,6 @@ CtWriter = Callable[..., sitk.Image]
 
 def ct_array(shape_kji: tuple[int, ...] = (12, 14, 16)) -> np.ndarray:
     return np.random.default_rng(5).integers(-1000, 1500, shape_kji).astype(np.int16)
-
-
-def refusal(path: Path) -> str:
-    """The message with which reading `path` is refused; it must name the path."""
-    with pytest.raises(VolumeError) as caught:
-        Volume.read(path)
-    assert str(path) in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -2,101 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from refused import refusal
+from toy_series import CT_IMAGE, HU, RAW_DATA, Series, Writer
 
 from SAMLandmarkLib.core.volume import Volume
-from SAMLandmarkLib.utils.errors import VolumeError, VolumeWarning
-
-HU = 2 * np.random.default_rng(6).integers(-500, 750, (12, 14, 16)).astype(np.int16)
-CT_IMAGE, RAW_DATA = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.66"
-ROOT_UID = "1.2.826.0.1.3680043.8.498"
-
-
-@dataclass(frozen=True)
-class Series:
-    """What the slices of a series have in common, and where they lie; by default a plain axial CT."""
-
-    row: Sequence[float] = (1, 0, 0)
-    column: Sequence[float] = (0, 1, 0)
-    origin: Sequence[float] = (-100.5, 20.25, -300)
-    step: Sequence[float] = (0, 0, 2.5)
-    pixel_mm: tuple[float, float] = (0.8, 0.6)
-    intercept: float = -1024
-    slope: float = 1
-    number: int = 1
-    description: str = "Thorax 2.5"
-    modality: str = "CT"
-
-    def ijk_to_lps(self) -> np.ndarray:
-        """Where the slices lie."""
-        affine = np.eye(4)
-        along_row, along_column = np.array(self.row), np.array(self.column)
-        affine[:3, :3] = np.column_stack(
-            [along_row * self.pixel_mm[0], along_column * self.pixel_mm[1], self.step]
-        )
-        affine[:3, 3] = self.origin
-        return affine
-
-    def write_slice(self, path: Path, pixels: np.ndarray, k: int) -> None:
-        """Write `pixels [y, x]` in HU as slice `k`; GDCM stores (HU - intercept) / slope."""
-        image = sitk.GetImageFromArray(pixels[None])
-        position = np.array(self.origin) + k * np.array(self.step)
-        image.SetOrigin(position.tolist())
-        image.SetSpacing((*self.pixel_mm, 2.5))
-        normal = np.cross(self.row, self.column)
-        image.SetDirection(np.column_stack([self.row, self.column, normal]).ravel().tolist())
-        tags = {
-            "0008|0016": CT_IMAGE,
-            "0008|0018": f"{ROOT_UID}.{self.number}.{k + 1}",
-            "0008|0060": self.modality,
-            "0008|103e": self.description,
-            "0020|000d": f"{ROOT_UID}.99",
-            "0020|000e": f"{ROOT_UID}.{self.number}",
-            "0020|0011": str(self.number),
-            "0020|0013": str(k + 1),
-            "0028|1052": f"{self.intercept:g}",
-            "0028|1053": f"{self.slope:g}",
-        }
-        for key, value in tags.items():
-            image.SetMetaData(key, value)
-        writer = sitk.ImageFileWriter()
-        writer.SetImageIO("GDCMImageIO")
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(path))
-        writer.Execute(image)
-
-
-Writer = Callable[..., Path]
-
-
-@pytest.fixture
-def write_series(tmp_path: Path) -> Writer:
-    """Write the slices `kept` of HU as a series into a folder, and return the folder."""
-
-    def write(
-        series: Series = Series(), kept: Sequence[int] = range(len(HU)), name: str = "IM{:03d}.dcm"
-    ) -> Path:
-        folder = tmp_path / "study"
-        folder.mkdir(exist_ok=True)
-        for k in kept:
-            series.write_slice(folder / name.format(k), HU[k], k)
-        return folder
-
-    return write
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(VolumeError) as caught:
-        Volume.read(folder)
-    assert str(folder) in str(caught.value)
-    return str(caught.value)
-
+from SAMLandmarkLib.utils.errors import VolumeWarning
 
 COSINE, SINE = np.cos(0.3), np.sin(0.3)
 
@@ -282,48 +197,3 @@ def test_colour_pictures_are_refused(tmp_path: Path) -> None:
     channel = sitk.GetImageFromArray(np.zeros((1, 14, 16), np.uint8))
     sitk.WriteImage(sitk.Compose([channel] * 3), str(tmp_path / "picture.dcm"))
     assert "colour pictures" in refusal(tmp_path)
-
-
-# ---- Named files of a folder that holds more
-
-
-def test_one_of_two_series_is_read_from_its_files_in_any_order(write_series: Writer) -> None:
-    series = Series(step=(0, 0, 2.0), origin=(1, 2, 3))
-    write_series(Series(number=2, description="Lung 1.0"), kept=range(5), name="lung{}")
-    folder = write_series(series)
-    files = [f"IM{k:03d}.dcm" for k in np.random.default_rng(1).permutation(len(HU))]
-    volume = Volume.read_series(folder, files)
-    assert np.array_equal(volume.array, HU)
-    assert volume.ijk_to_lps == pytest.approx(series.ijk_to_lps(), abs=1e-5)
-    assert (volume.name, volume.source) == ("study", folder)
-
-
-def test_files_of_one_series_may_lie_in_several_folders(write_series: Writer) -> None:
-    folder = write_series()
-    (folder / "disk 2").mkdir()
-    (folder / "IM003.dcm").rename(folder / "disk 2" / "IM003.dcm")
-    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*.dcm")]
-    assert np.array_equal(Volume.read_series(folder, files).array, HU)
-
-
-def test_named_files_are_checked_like_a_folder(write_series: Writer) -> None:
-    folder = write_series()
-    write_series(Series(number=2, description="Lung 1.0"), kept=range(2), name="lung{}")
-    files = [f"IM{k:03d}.dcm" for k in range(len(HU))]
-    (folder / "IM001.dcm").write_bytes((folder / "IM001.dcm").read_bytes()[:-100])
-    (folder / "notes.txt").write_text("no image")
-
-    def refusal_of(*names: str) -> str:
-        with pytest.raises(VolumeError) as caught:
-            Volume.read_series(folder, names)
-        assert str(folder) in str(caught.value)
-        return str(caught.value)
-
-    assert "IM001.dcm can't be read as DICOM" in refusal_of(*files)
-    assert "5.00 mm from -292.50 to -287.50" in refusal_of(*files[2:4], *files[5:])
-    assert "of 2 DICOM series: series 1 (Thorax 2.5, CT, 10 slices); series 2" in refusal_of(
-        *files[2:], "lung1"
-    )
-    assert "notes.txt can't be read as DICOM" in refusal_of(*files[2:], "notes.txt")
-    assert "gone.dcm do not exist any more" in refusal_of(*files[2:], "gone.dcm")
-    assert "no files of a DICOM series are named" in refusal_of()

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from refused import refusal
+from toy_series import HU, Series, Writer
 
 from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.utils.errors import VolumeError
 
-from .test_dicom import HU, Series, Writer, refusal, write_series  # noqa: F401 (a fixture)
 
-
-def test_a_dose_report_and_a_scout_view_beside_the_ct_do_not_count(write_series: Writer) -> None:  # noqa: F811
+def test_a_dose_report_and_a_scout_view_beside_the_ct_do_not_count(write_series: Writer) -> None:
     folder = write_series()
     write_series(Series(number=900, description="Dose report"), kept=[0], name="dose{}")
     write_series(
@@ -24,7 +24,7 @@ def test_a_dose_report_and_a_scout_view_beside_the_ct_do_not_count(write_series:
     assert np.array_equal(Volume.read(folder).array, HU)
 
 
-def test_a_series_is_named_by_its_number_or_uid(write_series: Writer) -> None:  # noqa: F811
+def test_a_series_is_named_by_its_number_or_uid(write_series: Writer) -> None:
     folder = write_series(Series(number=2, step=(0, 0, 5.0)), name="thick{}")
     write_series()
     uid = pydicom.dcmread(folder / "thick0").SeriesInstanceUID
@@ -38,19 +38,19 @@ def test_a_series_is_named_by_its_number_or_uid(write_series: Writer) -> None:  
         Volume.read(folder, series=["7"])
 
 
-def test_a_series_that_is_not_there_is_not_replaced_by_the_only_one(write_series: Writer) -> None:  # noqa: F811
+def test_a_series_that_is_not_there_is_not_replaced_by_the_only_one(write_series: Writer) -> None:
     folder = write_series()
     with pytest.raises(VolumeError, match=r"holds no series 7, but series 1 .* \(--series may be given"):
         Volume.read(folder, series=["7"])
 
 
-def test_a_copy_of_a_slice_is_used_once(write_series: Writer) -> None:  # noqa: F811
+def test_a_copy_of_a_slice_is_used_once(write_series: Writer) -> None:
     folder = write_series()
     shutil.copy(folder / "IM004.dcm", folder / "IM004 (1).dcm")
     assert np.array_equal(Volume.read(folder).array, HU)
 
 
-def test_another_slice_under_the_uid_of_one_is_no_copy(write_series: Writer) -> None:  # noqa: F811
+def test_another_slice_under_the_uid_of_one_is_no_copy(write_series: Writer) -> None:
     folder = write_series()
     Series().write_slice(folder / "other.dcm", HU[5], 4)
     assert "1 slices lie in the same place as another" in refusal(folder)
@@ -72,7 +72,7 @@ def test_another_slice_under_the_uid_of_one_is_no_copy(write_series: Writer) -> 
     ],
 )
 def test_a_slice_of_another_kind_is_refused_by_name(
-    write_series: Writer,  # noqa: F811
+    write_series: Writer,
     changes: dict[str, object],
     words: str,
 ) -> None:
