@@ -60,7 +60,10 @@ class Grid(ABC):
         return list(np.random.default_rng(draw).permutation(self.train_names)[:count])
 
     def rate(self, count: int) -> float:
-        """The learning rate with which `scratch` does best on a training subject that is not labelled."""
+        """The learning rate with which `scratch` does best on a training subject that is not labelled; the only one there is."""
+        if len(self.arguments.rates) == 1:
+            (only,) = self.arguments.rates
+            return float(only)
         known = {row["labelled"]: row["rate"] for row in self.rows() if row["kind"] == "rate"}
         if count not in known:
             drawn = self.drawn(count + 1, 0)
