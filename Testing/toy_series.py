@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,17 @@ import SimpleITK as sitk
 HU = 2 * np.random.default_rng(6).integers(-500, 750, (12, 14, 16)).astype(np.int16)
 CT_IMAGE, RAW_DATA = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.66"
 ROOT_UID = "1.2.826.0.1.3680043.8.498"
+
+
+def write_dicom(image: sitk.Image, tags: Mapping[str, str], path: Path) -> None:
+    """Write an image by GDCM with these tags, its UIDs as they are."""
+    for key, value in tags.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
 
 
 @dataclass(frozen=True)
@@ -59,13 +70,7 @@ class Series:
             "0028|1052": f"{self.intercept:g}",
             "0028|1053": f"{self.slope:g}",
         }
-        for key, value in tags.items():
-            image.SetMetaData(key, value)
-        writer = sitk.ImageFileWriter()
-        writer.SetImageIO("GDCMImageIO")
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(path))
-        writer.Execute(image)
+        write_dicom(image, tags, path)
 
 
 PLAIN = Series()

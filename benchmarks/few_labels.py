@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,25 +105,49 @@ def train(start: EmbeddingEncoder, subjects: Sequence[Subject], steps: int, rate
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = start.segmentation_head(2)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
-    network.train()
-    for step in range(steps):
-        set_rate(optimizer, rate, step, steps)
+
+    def batch() -> tuple[Tensor, Tensor]:
         chosen = [subjects[index] for index in rng.integers(len(subjects), size=BATCH)]
         pairs = [example(s, int(rng.integers(len(s.slices))), AUGMENTATION, rng) for s in chosen]
         images, masks = (torch.stack(part) for part in zip(*pairs, strict=True))
-        loss = loss_of(network(images[:, None]), masks.float())
+        return images[:, None], masks.float()
+
+    return fit(network, network.parameters(), batch, loss_of, steps, rate)
+
+
+def fit(
+    network: SegmentationNetwork,
+    parameters: Iterable,
+    batch: Callable[[], tuple[Tensor, Tensor]],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    steps: int,
+    rate: float,
+) -> SegmentationNetwork:
+    """The network after so many steps on batches of images and truth.
+
+    `parameters` are weights, or groups of them with learning rates that are taken as shares of `rate`.
+    """
+    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-3)
+    for group in optimizer.param_groups:
+        group["share"] = group["lr"] / rate
+    network.train()
+    for step in range(steps):
+        set_rate(optimizer, rate, step, steps)
+        images, truth = batch()
+        wrong = loss(network(images), truth)
         optimizer.zero_grad()
-        loss.backward()
+        wrong.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
     return network.eval()
 
 
 def set_rate(optimizer: torch.optim.Optimizer, greatest: float, step: int, steps: int) -> None:
-    """Warm-up over a tenth of the steps, then a cosine, as in every training of the library."""
+    """Warm-up over a tenth of the steps, then a cosine, as in every training of the library; of it each group's share."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(greatest, max(1, steps // 10), step, step / steps)
+        group["lr"] = group.get("share", 1.0) * learning_rate(
+            greatest, max(1, steps // 10), step, step / steps
+        )
 
 
 @torch.no_grad()

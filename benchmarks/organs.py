@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from few_label_grid import SCRATCH, SCRATCH_3X, Grid, add_grid_options
-from few_labels import hd95, set_rate
+from few_labels import fit, hd95
 from torch import Tensor
 from torch.nn import functional
 
@@ -111,22 +111,22 @@ class OrganGrid(Grid):
     def __init__(self, arguments: argparse.Namespace) -> None:
         data: Path = arguments.data
         self.labels = data / "labels" / "head-neck"
-        self.scans = {
-            path.name: path
-            for part in ("train", "eval")
-            for path in (data / part / "head-neck").glob("*.nii.gz")
-        }
-        complete = [path.name for path in sorted(self.labels.glob("*.nii.gz")) if self._is_complete(path)]
         parts = {
-            part: [name for name in complete if self.scans[name].parent.parent.name == part]
+            part: [
+                path
+                for path in sorted((data / part / "head-neck").glob("*.nii.gz"))
+                if self._is_complete(path.name)
+            ]
             for part in ("train", "eval")
         }
-        super().__init__(arguments, parts["train"], {"head-neck": parts["eval"]})
+        self.scans = {path.name: path for paths in parts.values() for path in paths}
+        names = {part: [path.name for path in paths] for part, paths in parts.items()}
+        super().__init__(arguments, names["train"], {"head-neck": names["eval"]})
         self.patients: dict[str, Patient] = {}
 
-    def _is_complete(self, labels: Path) -> bool:
-        present = set(np.unique(read_volume_file(labels).array).tolist())
-        return labels.name in self.scans and set(ORGANS) <= present
+    def _is_complete(self, name: str) -> bool:
+        labels = self.labels / name
+        return labels.exists() and set(ORGANS) <= set(np.unique(read_volume_file(labels).array).tolist())
 
     def patient(self, name: str) -> Patient:
         if name not in self.patients:
@@ -155,23 +155,16 @@ class OrganGrid(Grid):
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         network = self.start(arm).segmentation_head(len(ORGANS) + 1)
-        groups = network.parameter_groups(rate, 0.3 if arm == TRAINED else 1.0)
-        optimizer = torch.optim.AdamW(groups, weight_decay=1e-3)
-        shares = [group["lr"] / rate for group in optimizer.param_groups]
-        network.to(memory_format=torch.channels_last_3d).train()
+        network.to(memory_format=torch.channels_last_3d)
         patients = [self.patient(name) for name in labelled]
-        for step in range(steps):
-            set_rate(optimizer, rate, step, steps)
-            for group, share in zip(optimizer.param_groups, shares, strict=True):
-                group["lr"] *= share
+
+        def batch() -> tuple[Tensor, Tensor]:
             pairs = [example(patients[index], rng) for index in rng.integers(len(patients), size=BATCH)]
             images, organs = (torch.stack(part) for part in zip(*pairs, strict=True))
-            loss = loss_of(network(images), organs)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-        return network.eval()
+            return images, organs
+
+        groups = network.parameter_groups(rate, 0.3 if arm == TRAINED else 1.0)
+        return fit(network, groups, batch, loss_of, steps, rate)
 
     @torch.no_grad()
     def measured(self, network: SegmentationNetwork, name: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from page_server import PageServer
+from toy_series import CT_IMAGE, ROOT_UID, write_dicom
 from visitor import FOLLOW_UP, TEMPLATE, Visitor, count_color
 
 from SAMLandmarkLib.scene.follow_up import SETTLED_COLOR, WAITING_COLOR
@@ -55,25 +56,18 @@ def _write_slice(path: Path, volume, k: int) -> None:
     image = sitk.GetImageFromArray(volume.array[40 + k, 80:180, 80:180][None])
     image.SetOrigin(volume.lps_from_index([80, 80, 40 + k]).tolist())
     image.SetSpacing(volume.spacing_mm.tolist())
-    root = "1.2.826.0.1.3680043.8.498"
     tags = {
-        "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
-        "0008|0018": f"{root}.1.{k + 1}",
+        "0008|0016": CT_IMAGE,
+        "0008|0018": f"{ROOT_UID}.1.{k + 1}",
         "0008|0020": "20240531",
         "0008|0060": "CT",
-        "0020|000d": f"{root}.99",
-        "0020|000e": f"{root}.1",
+        "0020|000d": f"{ROOT_UID}.99",
+        "0020|000e": f"{ROOT_UID}.1",
         "0020|0013": str(k + 1),
         "0028|1052": "-1024",
         "0028|1053": "1",
     }
-    for key, value in tags.items():
-        image.SetMetaData(key, value)
-    writer = sitk.ImageFileWriter()
-    writer.SetImageIO("GDCMImageIO")
-    writer.KeepOriginalImageUIDOn()
-    writer.SetFileName(str(path))
-    writer.Execute(image)
+    write_dicom(image, tags, path)
 
 
 def test_a_zipped_dicom_series_becomes_a_follow_up_with_its_date(visitor, write_dicom_zip):
