@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..core.geometry import CanonicalGrid
+from ..core.lungs import BODY_FROM_HU
 from ..core.modality import CT
 from ..core.planes import SlicePlane
 from ..core.volume import CanonicalVolume, Volume
@@ -23,7 +24,7 @@ from ..io.dicom_slices import SliceLabels, write_slice
 from ..io.volume_paths import volume_files, volume_name
 from ..utils.errors import SAMLandmarkError, UsageError
 from ..utils.files import create_folder
-from .pseudo_landmarks import BODY_FROM_HU, BONE_FROM_HU, pseudo_landmarks
+from .pseudo_landmarks import BONE_FROM_HU, pseudo_landmarks
 
 FloatArray = NDArray[np.float64]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from toy_bodies import APEX, CARINA, CREST, LUNG_END, MIDDLE_X, MIDDLE_Y, trunk
 
 from SAMLandmarkLib.models.network import BranchConfig, EmbeddingBranch
 from SAMLandmarkLib.training.config import TrainingConfig
@@ -19,35 +20,11 @@ from SAMLandmarkLib.training.validation import Validation, ValidationScan
 from SAMLandmarkLib.utils.errors import UsageError
 
 CPU = torch.device("cpu")
-SHAPE = (180, 110, 150)
-MIDDLE_X, MIDDLE_Y = 75, 55
-APEX, CARINA, CREST = 165, 130, 60
-"""Slices of the tops of lungs, the carina and the tops of the hip bones; the domes lie 20 slices above the lungs' ends."""
-LUNG_END = 85
-
-
-def phantom() -> np.ndarray:
-    """HU of an elliptic body with lungs over domes, an airway that divides, and two hip bones, at 2 mm."""
-    z, y, x = np.mgrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
-    hu = np.where(((x - MIDDLE_X) / 70) ** 2 + ((y - MIDDLE_Y) / 48) ** 2 < 1, 40, -1024).astype(np.int16)
-    for side in (-1, 1):
-        x_lung = MIDDLE_X + side * 33
-        across = ((x - x_lung) / 22) ** 2 + ((y - MIDDLE_Y) / 32) ** 2
-        dome = LUNG_END + 20 * np.clip(1 - across, 0, None)
-        top = APEX - 30 * across
-        hu[(across < 1) & (z > dome) & (z <= top)] = -850
-        bronchus = (abs(x - MIDDLE_X - side * (CARINA - z + 4) * 0.7) < 5) & (abs(y - MIDDLE_Y) < 4)
-        hu[bronchus & (z <= CARINA) & (z > CARINA - 10)] = -1000
-        hip = (abs(x - MIDDLE_X - side * 40) < 8) & (abs(y - MIDDLE_Y) < 20) & (z > 5) & (z <= CREST)
-        hu[hip] = 600
-    trachea = ((x - MIDDLE_X) ** 2 + (y - MIDDLE_Y) ** 2 < 16) & (z > CARINA)
-    hu[trachea] = -1000
-    return hu
 
 
 @pytest.fixture(scope="module")
 def hu() -> np.ndarray:
-    return phantom()
+    return trunk()
 
 
 @pytest.fixture(scope="module")
