@@ -75,6 +75,21 @@ class PredictionOptions:
 
 
 @dataclass(frozen=True)
+class OrganEndOptions:
+    """Prediction by ends of organs that thresholds find in both scans (in CT lung apices, carina and poles of the kidneys).
+
+    `enabled`: whether they predict anything; `reach_mm`: how near to one a point must lie; `growth`: by how much more
+    uncertain the prediction is for each mm that it lies beside; `apart_mm`: an end that is this far from where the
+    correspondences place it is not believed.
+    """
+
+    enabled: bool = True
+    reach_mm: float = bounded(0.0, LONGEST_MM, 30.0)
+    growth: float = bounded(0.0, 10.0, 0.5)
+    apart_mm: float = bounded(0.0, LONGEST_MM, 60.0)
+
+
+@dataclass(frozen=True)
 class FusionOptions:
     """Precision-weighted fusion of a match with its prediction.
 
@@ -193,6 +208,7 @@ class MatchingOptions:
 
     search: SearchOptions = field(default_factory=SearchOptions)
     prediction: PredictionOptions = field(default_factory=PredictionOptions)
+    organ_ends: OrganEndOptions = field(default_factory=OrganEndOptions)
     fusion: FusionOptions = field(default_factory=FusionOptions)
     refinement: RefinementOptions = field(default_factory=RefinementOptions)
     alignment: AlignmentOptions = field(default_factory=AlignmentOptions)

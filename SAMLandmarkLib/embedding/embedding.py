@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ..core.geometry import CanonicalGrid, FieldOfView
 from ..core.modality import CT, Modality
+from ..core.organ_ends import organ_ends
 from .mind import mind
 
 
@@ -33,11 +34,15 @@ class Level:
 
 @dataclass(frozen=True)
 class Image:
-    """Intensities of a modality `[D,H,W]` on a canonical grid, int16 where its range is wide enough, else float32."""
+    """Intensities of a modality `[D,H,W]` on a canonical grid, int16 where its range is wide enough, else float32.
+
+    `marked_ends_lps`: ends of organs that a reader has marked, by name, as in the patients of an atlas.
+    """
 
     values: Tensor
     grid: CanonicalGrid
     modality: Modality = CT
+    marked_ends_lps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def around(self, centers_lps: np.ndarray, offsets_mm: Tensor) -> Tensor:
         """Intensities `[n,m]` float32 at offsets `[n,m,3]` from points `(n,3)` (LPS mm), interpolated as by `cubes`."""
@@ -50,6 +55,14 @@ class Image:
     def self_similarity(self) -> Tensor:
         """How similar the neighbours of each voxel are to each other, whatever the contrast, `[12,D,H,W]` float16 (MIND)."""
         return mind(self.values.float()).half()
+
+    @cached_property
+    def organ_ends_lps(self) -> Mapping[str, np.ndarray]:
+        """Ends of organs, by name, LPS mm `(3,)`: those marked, else what thresholds find where a modality shows air as such."""
+        if self.marked_ends_lps or self.modality.body.air is None or self.values.numel() == 0:
+            return self.marked_ends_lps
+        ends = organ_ends(self.values.cpu().numpy(), self.grid.spacing_mm)
+        return {name: self.grid.lps_from_index(index) for name, index in ends.items()}
 
     def cubes(self, centers_lps: np.ndarray, half: int, step_mm: float) -> Tensor:
         """Intensities `[n,s,s,s]` float32 around points `(n,3)` (LPS mm), `half` steps to each side, trilinear.

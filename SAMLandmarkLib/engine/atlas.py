@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..core.landmarks import LandmarkSet
+from ..core.organ_ends import SIGMA_MM
 from ..embedding.atlas_file import AtlasContents, read_atlas_file
 from ..embedding.atlas_metadata import AtlasLevel, AtlasMetadata
 from ..embedding.embedding import Embedding
@@ -44,7 +47,10 @@ class Atlas:
         landmarks = [
             LandmarkSet.from_points(metadata.labels, patient.landmarks_lps) for patient in contents.patients
         ]
-        patients = tuple(zip(embeddings, landmarks, strict=True))
+        patients = tuple(
+            (_with_marked_ends(embedding, marked), marked)
+            for embedding, marked in zip(embeddings, landmarks, strict=True)
+        )
         return cls(metadata, patients, source, contents.sha256)
 
     @property
@@ -72,6 +78,13 @@ class Atlas:
             ],
             "landmarks": self.metadata.to_json()["landmarks"],
         }
+
+
+def _with_marked_ends(embedding: Embedding, landmarks: LandmarkSet) -> Embedding:
+    """A patient whose landmarks tell where the ends of organs are, since there are no voxels to find them in."""
+    marked = zip(landmarks.labels, landmarks.positions_lps, strict=True)
+    ends = {label: point for label, point in marked if label in SIGMA_MM and np.isfinite(point).all()}
+    return replace(embedding, image=replace(embedding.image, marked_ends_lps=ends))
 
 
 class AtlasFiles:

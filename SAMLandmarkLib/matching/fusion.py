@@ -38,7 +38,23 @@ def fused(matched_lps: np.ndarray, uncertainty_mm: np.ndarray, prediction: Predi
     """Matches `(n,3)` and their prediction, averaged by their precisions; the matches where nothing is predicted."""
     if prediction is None:
         return Fused(matched_lps, uncertainty_mm)
+    uncertainty_mm = _heeding_organ_ends(matched_lps, uncertainty_mm, prediction)
     variance, predicted = uncertainty_mm**2, prediction.prediction_sigma_mm**2
     share = variance / (variance + predicted)
     positions = matched_lps + share[:, None] * (prediction.positions_lps - matched_lps)
     return Fused(positions, np.sqrt(share * predicted))
+
+
+def _heeding_organ_ends(
+    matched_lps: np.ndarray, uncertainty_mm: np.ndarray, prediction: Prediction
+) -> np.ndarray:
+    """The uncertainty of matches, at least what they contradict an end of an organ by beyond its own uncertainty.
+
+    Between patients, images that look alike and a short cycle do not mean that a match is as sure as they make it seem.
+    """
+    if prediction.beside_end is None:
+        return uncertainty_mm
+    apart_mm = np.linalg.norm(prediction.positions_lps - matched_lps, axis=1)
+    contradiction_mm = np.where(prediction.beside_end, apart_mm - prediction.prediction_sigma_mm, 0.0)
+    heeded: np.ndarray = np.maximum(uncertainty_mm, contradiction_mm)
+    return heeded

@@ -83,7 +83,7 @@ class PairMatcher:
     def context(self, calibration: Calibration | None = None) -> PairContext:
         """What the stages may look at."""
         known = self.correspondences if self.options.prediction.enabled else None
-        return PairContext(self.template, self.target, known, calibration)
+        return PairContext(self.template, self.target, known, calibration, self.options.organ_ends)
 
     def predict(self, points_lps: np.ndarray) -> Prediction | None:
         """Where the correspondences place points `(n,3)` of the template; None where too few agree."""

@@ -22,13 +22,19 @@ DEVIATION_PER_MEDIAN = 1.4826
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted `positions_lps` `(n,3)` and their uncertainty `prediction_sigma_mm` `(n,)`."""
+    """Predicted `positions_lps` `(n,3)` and their uncertainty `prediction_sigma_mm` `(n,)`.
+
+    `beside_end` `(n,)`: which of them an end of an organ predicts; None where no end does.
+    """
 
     positions_lps: np.ndarray
     prediction_sigma_mm: np.ndarray
+    beside_end: np.ndarray | None = None
 
     def at_rows(self, rows: np.ndarray) -> Prediction:
-        return Prediction(self.positions_lps[rows], self.prediction_sigma_mm[rows])
+        """The predictions of some of the points."""
+        beside_end = None if self.beside_end is None else self.beside_end[rows]
+        return Prediction(self.positions_lps[rows], self.prediction_sigma_mm[rows], beside_end)
 
 
 @dataclass(frozen=True)

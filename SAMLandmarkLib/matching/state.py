@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ..core.matching_options import MatchingOptions
+from ..core.matching_options import MatchingOptions, OrganEndOptions
 from ..core.results import TransferredLandmark
-from ..embedding.embedding import Embedding
+from ..embedding.embedding import Embedding, Image
+from .organ_ends import with_organ_ends
 from .prediction import Correspondences, Prediction
 from .refinement import Refined
 from .types import Matches, Queries
@@ -85,16 +86,23 @@ class PairContext:
     target: Embedding
     correspondences: Correspondences | None
     calibration: Calibration | None = None
+    organ_ends: OrganEndOptions = field(default_factory=OrganEndOptions)
 
     def predict(self, points_lps: np.ndarray) -> Prediction | None:
         """Where the correspondences place points `(n,3)` of the template; None where too few agree."""
-        known = self.correspondences
-        return known.predict(points_lps) if known is not None and known.are_enough else None
+        return self._predicted(self.correspondences, points_lps, self.template.image, self.target.image)
 
     def predict_back(self, found_lps: np.ndarray) -> Prediction | None:
         """Where the correspondences place points `(n,3)` of the target in the template."""
         known = None if self.correspondences is None else self.correspondences.reversed
-        return known.predict(found_lps) if known is not None and known.are_enough else None
+        return self._predicted(known, found_lps, self.target.image, self.template.image)
+
+    def _predicted(
+        self, known: Correspondences | None, points_lps: np.ndarray, of: Image, there: Image
+    ) -> Prediction | None:
+        if known is None or not known.are_enough:
+            return None
+        return with_organ_ends(known.predict(points_lps), points_lps, of, there, self.organ_ends)
 
 
 Stage = Callable[[MatchState, PairContext, MatchingOptions], MatchState]
