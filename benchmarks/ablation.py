@@ -188,6 +188,7 @@ WAYS: dict[str, Way] = {
     "not fused with the prediction": Way({"fusion": OFF}),
     "the prediction alone": Way(UNFUSED, after(find, take_prediction)),
     "not aligned": Way({"alignment": OFF}),
+    "no ends of organs": Way({"organ_ends": OFF}),
     f"correspondences from {FEWER_SUPPORT_POINTS} points": Way(
         {"prediction": {"support_points": FEWER_SUPPORT_POINTS}}, own_correspondences=True
     ),
@@ -235,14 +236,19 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--set", action="append", default=[], dest="sets")
     parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument(
+        "--way", action="append", choices=WAYS, dest="ways", help="only this one; may be given again"
+    )
     parser.add_argument("--model", type=Path)
     arguments = parser.parse_args()
     bench = Bench(arguments.model)
     rows = []
     for evaluation_set in find_evaluation_sets(arguments.data, arguments.sets):
         tasks = tasks_of(bench, evaluation_set, arguments.pairs)
-        for name, way in WAYS.items():
-            errors = np.concatenate([np.linalg.norm(task.match(way) - task.truth, axis=1) for task in tasks])
+        for name in arguments.ways or WAYS:
+            errors = np.concatenate(
+                [np.linalg.norm(task.match(WAYS[name]) - task.truth, axis=1) for task in tasks]
+            )
             figures = (errors.mean(), np.median(errors), np.percentile(errors, 90))
             share = f"{100 * np.mean(errors <= 10):.0f}"
             rows.append((evaluation_set.name, name, *(f"{value:.2f}" for value in figures), share))
