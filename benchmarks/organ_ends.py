@@ -9,7 +9,6 @@ was found, and how far from where a reader marked it. `--pictures` draws what wa
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import time
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from SAMLandmarkLib.core.volume import Volume
 from SAMLandmarkLib.embedding.embedding import Image
 from SAMLandmarkLib.embedding.prepared import PreparedVolume
 from SAMLandmarkLib.evaluation.provenance import describe_run
-from SAMLandmarkLib.evaluation.sets import WORST_SCORED_QUALITY
+from SAMLandmarkLib.evaluation.sets import WORST_SCORED_QUALITY, AnnotatedVolume
 from SAMLandmarkLib.evaluation.tables import markdown_table
 from SAMLandmarkLib.io.volume_paths import volume_files, volume_name
 
@@ -41,12 +40,11 @@ def image_of(path: Path) -> Image:
 
 def marked_in(path: Path) -> dict[str, np.ndarray]:
     """A reader's landmarks `(3,)` (LPS mm), none where there is no table beside the scan."""
-    table = path.with_name(f"{volume_name(path)}.csv")
-    if not table.is_file():
+    if not path.with_name(f"{volume_name(path)}.csv").is_file():
         return {}
-    with table.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["quality"]) <= WORST_SCORED_QUALITY]
-    return {row["label"]: np.array([float(row[axis]) for axis in "xyz"]) for row in rows}
+    scan = AnnotatedVolume.read(path)
+    scored = {label for label, quality in scan.quality.items() if quality <= WORST_SCORED_QUALITY}
+    return {label: point for label, point in scan.position_of.items() if label in scored}
 
 
 def draw(pictures: list[tuple[str, Image, np.ndarray]], path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .lungs import BoolArray, FloatArray
+from .lungs import BoolArray, FloatArray, slices_of
 
 LUMEN_BELOW_HU = -850
 TRACHEA_MM2 = (80.0, 700.0)
@@ -27,13 +27,13 @@ RIM_MM = 3.0
 
 def carina(
     hu: NDArray[Any], lungs: Mapping[str, BoolArray], step: int, spacing_mm: float
-) -> FloatArray | None:
-    """The carina `(3,)` (x,y,z) in voxels of HU `[z,y,x]` on an LPS grid; None where the airway cannot be followed.
+) -> dict[str, FloatArray]:
+    """The `carina` `(3,)` (x,y,z) in voxels of HU `[z,y,x]` on an LPS grid; empty where the airway cannot be followed.
 
     `lungs` are masks of every `step`th voxel along each axis, as `lung_masks` makes them.
     """
     if len(lungs) != 2:
-        return None
+        return {}
     tops, bottoms, middles = zip(*(_extent(mask) for mask in lungs.values()), strict=True)
     top, bottom, midline = min(tops) * step, max(bottoms) * step, sum(middles) / 2 * step
     first = max(int(midline - SEARCHED_BESIDE_MM / spacing_mm), 0)
@@ -43,13 +43,13 @@ def carina(
         spot = _trachea(air[level], midline - first, spacing_mm)
         found = None if spot is None else _fork(air, level, spot, bottom, spacing_mm)
         if found is not None:
-            return found + [first, 0.0, 0.0]
-    return None
+            return {"carina": found + [first, 0.0, 0.0]}
+    return {}
 
 
 def _extent(mask: BoolArray) -> tuple[int, int, float]:
     """The uppermost and the lowest slice of a mask, and the x of its middle."""
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    slices = slices_of(mask)
     return int(slices[-1]), int(slices[0]), float(ndimage.center_of_mass(mask)[2])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .lungs import BoolArray, FloatArray, largest_part, with_holes_filled
+from .lungs import BoolArray, FloatArray, largest_part, slices_of, with_holes_filled
 
 CLIPPED_HU = (-200.0, 500.0)
 BONE_FROM_HU = 200.0
@@ -96,7 +96,7 @@ def _means(hu: NDArray[Any], step: int) -> NDArray[np.float32]:
 
 def _beside_spine(bones: BoolArray, spacing_mm: float) -> tuple[FloatArray, FloatArray]:
     """How far each voxel lies to the left of the spine `[z,1,x]` and behind it `[z,y,1]`, in mm."""
-    levels = np.flatnonzero(bones.any(axis=(1, 2)))
+    levels = slices_of(bones)
     stray, half = SPINE_STRAYS_MM / spacing_mm, round(SPINE_HALF_WIDTH_MM / spacing_mm)
     x = _followed([float(np.median(np.nonzero(bones[level])[1])) for level in levels], stray)
     strips = [
@@ -244,7 +244,7 @@ def _shrunk(mask: BoolArray, radius: float) -> BoolArray:
 
 def _ends(mask: BoolArray, edge: float) -> dict[str, FloatArray]:
     """The `upper` and the `lower` end (x,y,z) of a mask, at its surface, where they are not near the first or last slice."""
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    slices = slices_of(mask)
     ends = {}
     for name, level, surface in (("upper", slices[-1], 0.5), ("lower", slices[0], -0.5)):
         if edge < level < len(mask) - 1 - edge:

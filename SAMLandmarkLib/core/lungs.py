@@ -74,9 +74,14 @@ def lung_masks(hu: NDArray[Any], spacing_mm: float) -> dict[str, BoolArray]:
     return dict(zip(("right", "left"), masks, strict=True))
 
 
-def largest_part(mask: BoolArray) -> BoolArray | None:
-    """The largest connected part of a mask; None where it is empty."""
-    labels, count = ndimage.label(mask)
+def slices_of(mask: BoolArray) -> NDArray[np.intp]:
+    """The slices, in ascending order, that a mask `[z,y,x]` reaches."""
+    return np.flatnonzero(mask.any(axis=(1, 2)))
+
+
+def largest_part(mask: BoolArray, touching: BoolArray | None = None) -> BoolArray | None:
+    """The largest connected part of a mask; None where it is empty. `touching`: which neighbours are connected."""
+    labels, count = ndimage.label(mask, touching)
     if count == 0:
         return None
     largest: BoolArray = labels == np.bincount(labels.ravel())[1:].argmax() + 1
@@ -99,7 +104,7 @@ def with_holes_filled(mask: BoolArray) -> BoolArray:
 
 def _apex(hu: NDArray[Any], mask: BoolArray, step: int, spacing_mm: float) -> FloatArray | None:
     """The top of the air that is joined to the uppermost slice of a mask, whose voxels are `step` voxels of the scan long."""
-    level = int(np.flatnonzero(mask.any(axis=(1, 2)))[-1])
+    level = int(slices_of(mask)[-1])
     top = np.argwhere(mask[level]) * step
     center = np.array([level * step, *top.mean(axis=0).round().astype(int)])
     reach = np.array([[APEX_BELOW_MM, APEX_ABOVE_MM], [APEX_SIDE_MM] * 2, [APEX_SIDE_MM] * 2]) / spacing_mm

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .airway import carina
 from .kidneys import kidney_poles
-from .lungs import BODY_FROM_HU, BoolArray, FloatArray, lung_apices, lung_masks
+from .lungs import BODY_FROM_HU, BoolArray, FloatArray, lung_apices, lung_masks, slices_of
 from .scapulae import scapula_angles
 
 MASK_SPACING_MM = 4.0
@@ -46,16 +46,15 @@ def organ_ends(hu: NDArray[Any], spacing_mm: float) -> dict[str, FloatArray]:
 
 def _ends_within(hu: NDArray[Any], step: int, spacing_mm: float) -> dict[str, FloatArray]:
     lungs = lung_masks(hu[::step, ::step, ::step], spacing_mm * step)
-    ends = lung_apices(hu, lungs, step, spacing_mm) | scapula_angles(hu, lungs, step, spacing_mm)
-    fork = carina(hu, lungs, step, spacing_mm)
-    if fork is not None:
-        ends["carina"] = fork
+    ends: dict[str, FloatArray] = {}
+    for found in (lung_apices, carina, scapula_angles):
+        ends |= found(hu, lungs, step, spacing_mm)
     return ends | kidney_poles(hu[: _top_of_kidneys(lungs, step, spacing_mm, len(hu))], step, spacing_mm)
 
 
 def _top_of_kidneys(lungs: Mapping[str, BoolArray], step: int, spacing_mm: float, slices: int) -> int:
     """The slice below which kidneys lie: not far above the base of the lungs, and nowhere where that is not shown."""
-    bases = [int(np.flatnonzero(mask.any(axis=(1, 2)))[0]) for mask in lungs.values()]
+    bases = [int(slices_of(mask)[0]) for mask in lungs.values()]
     if not bases:
         return slices
     if min(bases) * step * spacing_mm <= RIM_MM:

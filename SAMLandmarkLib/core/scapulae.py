@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .lungs import BoolArray, FloatArray
+from .lungs import BoolArray, FloatArray, largest_part, slices_of
 
 BONE_FROM_HU = 150
 BEHIND_RIBS_MM, BESIDE_RIBS_MM, FARTHEST_MM = 18.0, 11.0, 70.0
@@ -43,13 +43,13 @@ def scapula_angles(
         searched[:, : max(0, int(middles[side][1] - IN_FRONT_OF_MIDDLE_MM / (spacing_mm * step)))] = False
         box = _box_of(searched & (distance_mm > BEHIND_RIBS_MM))
         if box is not None:
-            fine = tuple(slice(part.start * step, part.stop * step) for part in box)
-            depth_mm = (
-                np.where(searched, distance_mm, 0.0)[box].repeat(step, 0).repeat(step, 1).repeat(step, 2)
-            )
-            lowest = _angle(hu[fine], depth_mm, spacing_mm)
+            fine = tuple(slice(edge.start * step, edge.stop * step) for edge in box)
+            part = hu[fine]
+            depth_mm = np.where(searched, distance_mm, 0.0)[box].repeat(step, 0).repeat(step, 1)
+            depth_mm = depth_mm.repeat(step, 2)[tuple(map(slice, part.shape))]
+            lowest = _angle(part, depth_mm, spacing_mm)
             if lowest is not None and lowest[2] + fine[0].start > EDGE_MM / spacing_mm:
-                angles[f"scapula_inferior_angle_{side}"] = lowest + [part.start for part in fine[::-1]]
+                angles[f"scapula_inferior_angle_{side}"] = lowest + [edge.start for edge in fine[::-1]]
     return angles
 
 
@@ -71,12 +71,10 @@ def _angle(hu: NDArray[Any], depth_mm: FloatArray, spacing_mm: float) -> FloatAr
 
     `depth_mm` `[z,y,x]`: how far from the lungs each voxel lies, 0 where nothing is searched.
     """
-    bones = (hu > BONE_FROM_HU) & (depth_mm[tuple(map(slice, hu.shape))] > BEHIND_RIBS_MM)
-    labels, count = ndimage.label(bones, TOUCHING)
-    if count == 0:
+    bone = largest_part((hu > BONE_FROM_HU) & (depth_mm > BEHIND_RIBS_MM), TOUCHING)
+    if bone is None:
         return None
-    bone = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    levels = np.flatnonzero(bone.any(axis=(1, 2)))
+    levels = slices_of(bone)
     height_mm, volume_ml = np.ptp(levels) * spacing_mm, bone.sum() * spacing_mm**3 / 1000
     if height_mm < LEAST_HEIGHT_MM or volume_ml < LEAST_ML:
         return None
@@ -88,7 +86,7 @@ def _followed_down(
 ) -> FloatArray:
     """The end of a bone, whose lowest spot behind the ribs is given, nearer to the ribs, as long as it does not meet one."""
     for below in range(level - 1, max(level - 1 - round(END_BELOW_MM / spacing_mm), -1), -1):
-        bones = (hu[below] > BONE_FROM_HU) & (depth_mm[below][tuple(map(slice, spot.shape))] > BESIDE_RIBS_MM)
+        bones = (hu[below] > BONE_FROM_HU) & (depth_mm[below] > BESIDE_RIBS_MM)
         labels, _ = ndimage.label(bones)
         touched = labels[ndimage.binary_dilation(spot)]
         if not touched.any():

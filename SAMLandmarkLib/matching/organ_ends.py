@@ -22,7 +22,7 @@ def with_organ_ends(
     prediction: Prediction, points_lps: np.ndarray, template: Image, target: Image, options: OrganEndOptions
 ) -> Prediction:
     """The prediction of points `(n,3)` (LPS mm) of one image in another, by an end of an organ where that is the surer one."""
-    # ends are searched for only where the correspondences are not surer than any, as they are in scans of one patient
+    # no end is looked for where the correspondences are surer than any of them
     if not options.enabled or (prediction.prediction_sigma_mm <= SUREST_MM).all():
         return prediction
     positions_lps, sigma_mm = prediction.positions_lps.copy(), prediction.prediction_sigma_mm.copy()

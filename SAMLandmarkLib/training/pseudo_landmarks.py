@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..core.airway import carina
-from ..core.lungs import BODY_FROM_HU, largest_part, lung_apices, lung_masks
+from ..core.lungs import BODY_FROM_HU, largest_part, lung_apices, lung_masks, slices_of
 
 BONE_FROM_HU = 180
 LEAST_HIP_ML = 60.0
@@ -26,11 +26,8 @@ def pseudo_landmarks(hu: np.ndarray, spacing_mm: float) -> dict[str, np.ndarray]
     if body is None:
         return {}
     lungs = lung_masks(hu, spacing_mm)
-    found: dict[str, np.ndarray] = dict(lung_apices(hu, lungs, 1, spacing_mm))
-    fork = carina(hu, lungs, 1, spacing_mm)
-    if fork is not None:
-        found["carina"] = fork
-    bases = {side: int(np.flatnonzero(mask.any(axis=(1, 2)))[0]) for side, mask in lungs.items()}
+    found = lung_apices(hu, lungs, 1, spacing_mm) | carina(hu, lungs, 1, spacing_mm)
+    bases = {side: int(slices_of(mask)[0]) for side, mask in lungs.items()}
     for side, mask in lungs.items():
         if bases[side] > EDGE_MM / spacing_mm:
             found[f"diaphragm_{side}"] = _dome(mask)
@@ -47,7 +44,7 @@ def _dome(mask: np.ndarray) -> np.ndarray:
     lower = np.where(mask.any(axis=0), mask.argmax(axis=0), -1)
     inner = ndimage.binary_erosion(lower >= 0, iterations=8)
     heights = np.where(inner, ndimage.gaussian_filter(lower.astype(float), 2.0), -1)
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    slices = slices_of(mask)
     heights[heights > (slices[0] + slices[-1]) / 2] = -1  # under the hilum or the apex alone
     y, x = np.unravel_index(heights.argmax(), heights.shape)
     return np.array([x, y, heights[y, x]])
@@ -67,7 +64,7 @@ def _iliac_crests(
         hip = largest_part(bone & columns)
         if hip is None or hip.sum() * spacing_mm**3 / 1000 < LEAST_HIP_ML:
             continue
-        slices = np.flatnonzero(hip.any(axis=(1, 2)))
+        slices = slices_of(hip)
         height = (slices[-1] - slices[0]) * spacing_mm
         if HIP_HEIGHT_MM[0] < height < HIP_HEIGHT_MM[1] and slices[-1] < len(hu) - EDGE_MM / spacing_mm:
             found[f"iliac_crest_{side}"] = _top_of(hip, slices[-1] - 1)
